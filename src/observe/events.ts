@@ -1,0 +1,88 @@
+// What the house reports: one value for each thing that happens to mail.
+// Written by relay/, queue/ and daemon.ts; read by log.ts and metrics.ts.
+// Never carries a secret or a message's content.
+import type { FailureClass } from '../delivery/failure.ts';
+import type { Origin } from '../mail/envelope.ts';
+
+interface OfRecipient {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Delays {
+  /** Milliseconds in the queue before this attempt, for the connection, and for the transaction. */
+  readonly queued: number;
+  readonly connect: number;
+  readonly transfer: number;
+}
+
+/** One recipient in one attempt: the line that answers "where is my mail". */
+export interface AttemptEvent extends OfRecipient {
+  readonly event: 'attempt';
+  readonly result: 'delivered' | 'deferred' | 'bounced' | 'in-doubt';
+  readonly route: string;
+  readonly site: string;
+  readonly host: string | null;
+  readonly ip: string | null;
+  readonly source: string | null;
+  readonly tls: string | null;
+  readonly reply: string | null;
+  readonly status: string;
+  readonly class: FailureClass | null;
+  readonly attempt: number;
+  readonly delays: Delays;
+}
+
+export type MailEvent =
+  | {
+      readonly event: 'accepted';
+      readonly id: string;
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly origin: Origin;
+      readonly client: string | null;
+      readonly helo: string | null;
+      readonly size: number;
+    }
+  | {
+      readonly event: 'rejected';
+      readonly client: string;
+      readonly from: string | null;
+      readonly to: string | null;
+      readonly phase: 'connect' | 'mail' | 'rcpt' | 'data' | 'command';
+      readonly reply: string;
+    }
+  | AttemptEvent
+  | (OfRecipient & { readonly event: 'delivered'; readonly route: string; readonly reply: string })
+  | (OfRecipient & {
+      readonly event: 'deferred';
+      readonly route: string;
+      readonly status: string;
+      readonly class: FailureClass;
+      readonly reason: string;
+      readonly next: string;
+    })
+  | (OfRecipient & {
+      readonly event: 'bounced' | 'expired';
+      readonly status: string;
+      readonly reason: string;
+      readonly dsn: string | null;
+    })
+  | (OfRecipient & { readonly event: 'discarded'; readonly route: string })
+  | (OfRecipient & { readonly event: 'held'; readonly reason: string })
+  | (OfRecipient & { readonly event: 'removed'; readonly by: string })
+  | {
+      readonly event: 'alarm';
+      readonly alarm: string;
+      readonly text: string;
+      readonly [field: string]: unknown;
+    };
+
+/** Plain lines of the daemon itself, and the mail's events. */
+export interface Observer {
+  event(event: MailEvent): void;
+  info(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  debug(text: string, fields?: Readonly<Record<string, unknown>>): void;
+}

@@ -1,0 +1,165 @@
+// The compiled policy: routes, schedules, sites and rules as the rest of the house uses them.
+// load.ts makes it from YAML; evaluate.ts and schedule.ts read it; it is replaced whole on reload.
+// Never does I/O and never changes.
+import type { FailureClass } from '../delivery/failure.ts';
+
+/** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
+export type TlsPolicy = 'none' | 'opportunistic' | 'required' | 'verified';
+
+export interface SourceAddress {
+  readonly address: string;
+  readonly ehlo: string;
+  readonly weight: number;
+}
+
+interface RouteBase {
+  readonly name: string;
+  readonly displayName: string;
+}
+
+/** Limits and manners of a route that opens connections. */
+export interface RouteLimits {
+  /** At a time; null: the site's or the daemon's limit alone. */
+  readonly connections: number | null;
+  readonly messagesPerConnection: number | null;
+  /** Recipients a transaction. */
+  readonly recipients: number;
+  /** Milliseconds for TCP, TLS and greeting together. */
+  readonly connectTimeout: number;
+  readonly sources: readonly SourceAddress[];
+  readonly tls: TlsPolicy;
+}
+
+export interface MxRoute extends RouteBase, RouteLimits {
+  readonly via: 'mx';
+}
+
+export interface SmarthostAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly implicitTls: boolean;
+}
+
+export interface PasswordAuth {
+  readonly user: string;
+  readonly password: string;
+  /** Log in without TLS too. */
+  readonly cleartext: boolean;
+}
+
+export interface SmarthostRoute extends RouteBase, RouteLimits {
+  readonly via: 'smarthost';
+  /** In the order to try. */
+  readonly hosts: readonly SmarthostAddress[];
+  readonly auth: PasswordAuth | null;
+}
+
+export interface DiscardRoute extends RouteBase {
+  readonly via: 'discard';
+}
+
+export type Route = MxRoute | SmarthostRoute | DiscardRoute;
+
+/** When a temporary failure is tried again. Times in milliseconds. */
+export interface RetryClass {
+  readonly after: readonly number[];
+  readonly expire: number;
+}
+
+export interface RetrySchedule extends RetryClass {
+  readonly name: string;
+  readonly warn: readonly number[];
+  /** Counted attempts, the first included, after which the message is given up; null: `expire` alone. */
+  readonly attempts: number | null;
+  readonly classes: ReadonlyMap<FailureClass, RetryClass>;
+}
+
+/** Messages per milliseconds: `300/minute` is { count: 300, per: 60000 }. */
+export interface Rate {
+  readonly count: number;
+  readonly per: number;
+}
+
+export interface Site {
+  readonly name: string;
+  readonly connections: number;
+  readonly rate: Rate | null;
+  readonly messagesPerConnection: number;
+  /** Address family for this site; null: as delivery.ip says. */
+  readonly ip: 4 | 6 | null;
+}
+
+/** Which mail goes to a site: by recipient domain, or by the names of its best MX hosts. */
+export interface SiteRule {
+  readonly site: Site;
+  matchesDomain(domain: string): boolean;
+  matchesMx(host: string): boolean;
+}
+
+export interface Fallback {
+  readonly on: ReadonlySet<FailureClass>;
+  /** Counted attempts by one route after which the next one is taken. */
+  readonly after: number;
+}
+
+export interface RejectReply {
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+/** What a rule looks at; grows with the language. */
+export interface MailFacts {
+  /** Full address, or `''` for the null sender. */
+  readonly from: string;
+  readonly to: string;
+}
+
+/** One condition of a rule, with the words that explain it. */
+export interface Condition {
+  readonly describe: string;
+  test(mail: MailFacts): boolean;
+}
+
+export type RuleEnding =
+  | { readonly kind: 'route'; readonly routes: readonly string[] }
+  | { readonly kind: 'reject'; readonly reply: RejectReply };
+
+export interface Rule {
+  readonly name: string;
+  /** All must hold; empty: every mail. */
+  readonly when: readonly Condition[];
+  /** Absent: the rule adds its settings and the next one is looked at. */
+  readonly ending?: RuleEnding;
+  readonly retry?: RetrySchedule;
+  readonly fallback?: Fallback;
+}
+
+export interface Policy {
+  readonly routes: ReadonlyMap<string, Route>;
+  readonly defaultRetry: RetrySchedule;
+  readonly siteRules: readonly SiteRule[];
+  readonly defaultSite: Site;
+  readonly rules: readonly Rule[];
+  readonly defaultFallback: Fallback;
+}
+
+/** One rule as it was tested: the material of every explanation. */
+export interface RuleTrace {
+  readonly rule: string;
+  readonly matched: boolean;
+  /** The first condition that did not hold. */
+  readonly failed?: string;
+  /** Settings that the rule contributed: `route`, `retry`, … */
+  readonly gave: readonly string[];
+}
+
+/** What policy says of one recipient of one message. */
+export interface Decision {
+  /** Name of the rule that ended the walk. */
+  readonly rule: string;
+  readonly ending: RuleEnding;
+  readonly retry: RetrySchedule;
+  readonly fallback: Fallback;
+  readonly trace: readonly RuleTrace[];
+}

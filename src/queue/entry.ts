@@ -1,0 +1,64 @@
+// A queue entry: recipients of one message that travel together, with the state of their delivery.
+// Made when mail is queued, split and changed by settle.ts, kept by the spool.
+// Never changed in place: every change is a new value and one commit.
+import type { Failure } from '../delivery/failure.ts';
+import type { QueueId } from '../mail/envelope.ts';
+
+/** `route` + space + recipient domain; for a smarthost, the route alone. Route names have no space. */
+export type DestinationKey = string;
+
+export function destinationKey(route: string, domain: string | null): DestinationKey {
+  return domain === null ? route : `${route} ${domain}`;
+}
+
+/** The two parts of a destination's key; `domain` is null for a smarthost. */
+export function parseDestination(key: DestinationKey): { route: string; domain: string | null } {
+  const space = key.indexOf(' ');
+  if (space < 0) return { route: key, domain: null };
+  return { route: key.slice(0, space), domain: key.slice(space + 1) };
+}
+
+/** An attempt whose final dot was sent and whose outcome never reached the disk. */
+export interface Doubt {
+  /** In a row. The third alarms. */
+  readonly count: number;
+  readonly since: number;
+  readonly cause: 'connection-lost' | 'crash';
+}
+
+export interface Hold {
+  readonly reason: string;
+  readonly since: number;
+  readonly by: 'operator' | 'policy' | 'alarm';
+}
+
+/** Key of an entry in the spool. */
+export interface EntryKey {
+  readonly id: QueueId;
+  /** Counts up in one message; a split takes the next numbers. */
+  readonly seq: number;
+}
+
+export interface QueueEntry extends EntryKey {
+  readonly destination: DestinationKey;
+  /** Indexes into the message's recipients, ascending, never empty. */
+  readonly recipients: readonly number[];
+  /** When the next attempt may start, ms since the epoch. Ignored while held. */
+  readonly due: number;
+  /** Attempts that reached the recipients' side, by any route. */
+  readonly attempts: number;
+  /** The same, by the present route since it became the present one. */
+  readonly routeAttempts: number;
+  readonly lastAttempt?: number;
+  readonly last?: Failure;
+  /** When the entry is given up, ms since the epoch. */
+  readonly expires: number;
+  /** How many warnings (delayed DSNs) went to the sender. */
+  readonly warnings: number;
+  /** When the next warning is due, if one is. */
+  readonly nextWarning?: number;
+  readonly doubt?: Doubt;
+  /** Crashes of the daemon in a row while this entry was claimed. The third holds it. */
+  readonly crashes: number;
+  readonly hold?: Hold;
+}

@@ -1,0 +1,100 @@
+// What an operator may do with the queue and ask of the daemon: one set of operations.
+// admin/ serves them over HTTP, cli/ speaks that HTTP; control.ts implements them.
+// Never formats for people: views are data.
+import type { Failure } from '../delivery/failure.ts';
+import type { Message } from '../mail/envelope.ts';
+import type { RuleTrace } from '../policy/policy.ts';
+import type { Totals } from '../spool/spool.ts';
+import type { QueueEntry } from './entry.ts';
+
+/** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
+export interface QueueFilter {
+  readonly id?: string;
+  /** Recipient domain. */
+  readonly domain?: string;
+  /** Full address, `''` for the null sender. */
+  readonly sender?: string;
+  readonly route?: string;
+  readonly site?: string;
+}
+
+export interface EntryView {
+  readonly id: string;
+  readonly state: 'queued' | 'held' | 'delivering';
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly route: string;
+  readonly domain: string | null;
+  /** Null while nobody looked up where the domain's mail goes. */
+  readonly site: string | null;
+  readonly size: number;
+  /** ISO 8601, UTC; so are all times here. */
+  readonly arrived: string;
+  /** Next attempt: the entry's due time, or later when its destination backs off. Null while held. */
+  readonly next: string | null;
+  readonly attempts: number;
+  readonly last: Failure | null;
+  readonly expires: string;
+  readonly hold: string | null;
+  readonly inDoubt: boolean;
+}
+
+export interface MessageView {
+  readonly message: Message;
+  readonly entries: readonly EntryView[];
+  /** What policy says now of each recipient that is still queued. */
+  readonly decisions: readonly {
+    readonly to: string;
+    readonly rule: string;
+    readonly trace: readonly RuleTrace[];
+  }[];
+}
+
+export interface DestinationView {
+  readonly route: string;
+  readonly domain: string | null;
+  readonly site: string | null;
+  readonly state: 'new' | 'live' | 'backing-off';
+  readonly entries: number;
+  readonly connections: number;
+  readonly next: string | null;
+  readonly failures: number;
+  readonly last: Failure | null;
+}
+
+export interface TestMail {
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly route?: string;
+  /** The whole message; line ends of any kind. Absent: a short test message. */
+  readonly content?: string;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** One line for each part that is not well: `redis`, `disk`, `dns`, `stopping`. */
+  readonly trouble: Readonly<Record<string, string>>;
+}
+
+export type QueueChange = 'retry' | 'hold' | 'release' | 'remove' | 'bounce';
+
+export interface Operations {
+  list(filter: QueueFilter, limit: number): readonly EntryView[];
+  show(id: string): MessageView | null;
+  destinations(): readonly DestinationView[];
+  totals(): Totals;
+  /** Number of entries changed; entries that are being delivered right now are left alone. */
+  change(
+    what: QueueChange,
+    filter: QueueFilter,
+    reason: string | null,
+  ): Promise<{ changed: number; busy: number }>;
+  /** The queue id, or the reason why not. */
+  send(mail: TestMail): Promise<{ readonly id: string } | { readonly refused: string }>;
+  /** Reads the policy again. Errors as the loader words them; empty: the new one is in force. */
+  reload(): Promise<readonly string[]>;
+  readiness(): Promise<Readiness>;
+}
+
+/** Entries of one message that one view shows together. */
+export type Viewed = { readonly message: Message; readonly entry: QueueEntry };
