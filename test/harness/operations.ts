@@ -1,0 +1,110 @@
+// A queue in memory behind the operations interface: entries are plain views in an array.
+// Serves the tests of admin/ and cli/, which must not need a spool or Redis.
+// Never used by tests of the queue itself.
+import type {
+  DestinationView,
+  EntryView,
+  MessageView,
+  Operations,
+  QueueChange,
+  QueueFilter,
+  Readiness,
+  TestMail,
+} from '../../src/queue/operations.ts';
+import type { Totals } from '../../src/spool/spool.ts';
+
+const emptyTotals: Totals = {
+  accepted: { client: 0, dsn: 0, notice: 0 },
+  ended: { delivered: 0, bounced: 0, expired: 0, discarded: 0, removed: 0 },
+  queued: 0,
+  held: 0,
+};
+
+export function entryView(changes: Partial<EntryView> = {}): EntryView {
+  return {
+    id: '0abc123def45',
+    state: 'queued',
+    from: 'ann@example.net',
+    to: ['bob@example.org'],
+    route: 'direct',
+    domain: 'example.org',
+    site: null,
+    size: 4200,
+    arrived: '2026-11-22T10:00:00.000Z',
+    next: '2026-11-22T12:05:00.000Z',
+    attempts: 0,
+    last: null,
+    expires: '2026-11-27T10:00:00.000Z',
+    hold: null,
+    inDoubt: false,
+    ...changes,
+  };
+}
+
+export class MemoryOperations implements Operations {
+  entries: EntryView[] = [];
+  readonly messages = new Map<string, MessageView>();
+  destinationViews: DestinationView[] = [];
+  readonly changes: { what: QueueChange; filter: QueueFilter; reason: string | null }[] = [];
+  readonly sent: TestMail[] = [];
+  /** What send, reload and change answer or throw next. */
+  refusal: string | null = null;
+  problems: string[] = [];
+  failure: Error | null = null;
+  state: Readiness = { ready: true, trouble: {} };
+
+  list(filter: QueueFilter, limit: number): EntryView[] {
+    return this.#matching(filter).slice(0, limit);
+  }
+
+  show(id: string): MessageView | null {
+    return this.messages.get(id) ?? null;
+  }
+
+  destinations(): readonly DestinationView[] {
+    return this.destinationViews;
+  }
+
+  totals(): Totals {
+    return { ...emptyTotals, queued: this.entries.length };
+  }
+
+  async change(
+    what: QueueChange,
+    filter: QueueFilter,
+    reason: string | null,
+  ): Promise<{ changed: number; busy: number }> {
+    if (this.failure !== null) throw this.failure;
+    this.changes.push({ what, filter, reason });
+    const matching = this.#matching(filter);
+    const busy = matching.filter((entry) => entry.state === 'delivering').length;
+    return { changed: matching.length - busy, busy };
+  }
+
+  async send(mail: TestMail): Promise<{ id: string } | { refused: string }> {
+    if (this.refusal !== null) return { refused: this.refusal };
+    this.sent.push(mail);
+    return { id: '0new00000001' };
+  }
+
+  async reload(): Promise<readonly string[]> {
+    return this.problems;
+  }
+
+  async readiness(): Promise<Readiness> {
+    return this.state;
+  }
+
+  #matching({ id, domain, sender, route, site }: QueueFilter): EntryView[] {
+    const same = (wanted: string | undefined, is: string | null): boolean =>
+      wanted === undefined || wanted === is;
+    return this.entries.filter(
+      (entry) =>
+        same(id, entry.id) &&
+        same(domain, entry.domain) &&
+        same(sender, entry.from) &&
+        same(route, entry.route) &&
+        same(site, entry.site),
+    );
+  }
+}
