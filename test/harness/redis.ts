@@ -176,7 +176,7 @@ class Server implements TestRedis {
 let program: Promise<string> | undefined;
 
 /** `redis-server`, or `valkey-server` where that is the one that is installed. */
-function serverProgram(): Promise<string> {
+export function serverProgram(): Promise<string> {
   program ??= (async () => {
     for (const candidate of ['redis-server', 'valkey-server']) {
       const child = spawn(candidate, ['--version'], { stdio: 'ignore' });
