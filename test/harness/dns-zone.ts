@@ -80,7 +80,8 @@ export class Zone {
       forced === undefined ? this.#chase(question, entry) : { answers: [], end: undefined };
     const rcode = forced ?? (end ? 'NOERROR' : 'NXDOMAIN');
     const wanted = answers.some(({ type }) => type === question.type);
-    const negative = !wanted && (rcode === 'NOERROR' || rcode === 'NXDOMAIN') && !entry?.noSoa;
+    const bare = entry?.noSoa || (answers.length > 0 && entry?.bareCname);
+    const negative = !wanted && !bare && (rcode === 'NOERROR' || rcode === 'NXDOMAIN');
     const flags = RECURSION_AVAILABLE | (entry?.authenticated ? AUTHENTIC_DATA : 0) | rcodes[rcode];
     const authorities = negative ? [soa(entry)] : [];
     return {
