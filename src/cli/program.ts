@@ -1,0 +1,128 @@
+// The command line: which commands there are, what they are told, and how they end.
+// main.ts hands in the arguments; each command is a file of its own, loaded when it is asked for.
+// Never does a command's work, and never shows a stack trace.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { type CommandLine, commandLine } from './command-line.ts';
+import { CommandError, type ExitCode, exitCodes } from './exit.ts';
+import { addQueueCommands } from './queue.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Runs one command; `argv` is without the program's name. Never rejects. */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  let ended: ExitCode = exitCodes.ok;
+  const program = buildProgram(terminal, (code) => {
+    ended = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return ended;
+  } catch (error) {
+    return report(error, terminal);
+  }
+}
+
+function report(error: unknown, terminal: Terminal): ExitCode {
+  if (error instanceof CommandError) {
+    for (const line of error.message.split('\n')) terminal.err(`sendoff: ${line}\n`);
+    return error.exitCode;
+  }
+  // Commander has said it already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  terminal.err(`sendoff: unexpected error: ${error instanceof Error ? error.message : String(error)}\n`);
+  return exitCodes.software;
+}
+
+function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Command {
+  const program = new Command('sendoff')
+    .description('An SMTP relay: takes mail on localhost, keeps it safe on disk, delivers it by policy.')
+    .version(version(), '--version')
+    .option('--config <file>', 'settings to read; else $SENDOFF_CONFIG, else ./sendoff.yaml, else defaults')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHelpWidth: () => terminal.columns ?? 100,
+      outputError: (text, write) => write(text.replace(/^error: /, 'sendoff: ')),
+    })
+    .exitOverride()
+    .addHelpText('after', helpAfter);
+  const line = commandLine(program, terminal);
+  addServe(program, line, end);
+  addCheck(program, line);
+  addSend(program, line);
+  addReload(program, line);
+  addQueueCommands(program, line);
+  return program;
+}
+
+const helpAfter = `
+Examples:
+  sendoff check                              are the files all right?
+  sendoff serve                              run the daemon
+  sendoff send --from me@example.net --to you@example.org
+  sendoff queue list                         what waits, and why
+  sendoff queue retry --domain example.org   try it now
+
+Exit codes: 0 done, 64 wrong usage, 65 message refused, 66 no such message,
+69 daemon not reachable, 75 try again later, 78 settings or policy wrong.`;
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+function addServe(program: Command, { terminal, config }: CommandLine, end: (code: ExitCode) => void): void {
+  program
+    .command('serve')
+    .description('run the daemon in the foreground')
+    .addHelpText('after', '\nSIGTERM and SIGINT stop it in order, SIGHUP reads the policy again.')
+    .action(async () => {
+      const [{ readConfiguration }, { serve }] = await Promise.all([
+        import('./configuration.ts'),
+        import('./serve.ts'),
+      ]);
+      end(await serve(await readConfiguration(config()), terminal));
+    });
+}
+
+function addCheck(program: Command, { terminal, config }: CommandLine): void {
+  program
+    .command('check')
+    .description('read settings and policy, and report every mistake with file, line and column')
+    .option('--print', 'print the settings in effect, secrets masked')
+    .option('--json', 'print JSON')
+    .action(async (options: { print?: boolean; json?: boolean }) => {
+      const { check } = await import('./check.ts');
+      await check(config(), options, terminal);
+    });
+}
+
+function addSend(program: Command, { terminal, client }: CommandLine): void {
+  const collect = (address: string, before: readonly string[] = []): string[] => [...before, address];
+  program
+    .command('send')
+    .description('hand one message to the running daemon: what is piped in, or a short test message')
+    .requiredOption('--from <address>', "envelope sender; '<>' is the null sender")
+    .requiredOption('--to <address>', 'recipient; may be given several times', collect)
+    .option('--route <name>', 'send it by this route, whatever the rules say')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  sendoff send --from me@example.net --to you@example.org < message.eml',
+    )
+    .action(async (options: { from: string; to: readonly string[]; route?: string; json?: boolean }) => {
+      const { send } = await import('./send.ts');
+      await send(options, await client(), terminal);
+    });
+}
+
+function addReload(program: Command, { terminal, client }: CommandLine): void {
+  program
+    .command('reload')
+    .description('let the running daemon read its policy again; a broken file leaves the old one in force')
+    .action(async () => {
+      const { reload } = await import('./reload.ts');
+      await reload(await client(), terminal);
+    });
+}

@@ -1,0 +1,42 @@
+// `sendoff queue retry|hold|release|remove|bounce`: one change to the entries that a filter names.
+// program.ts calls it for each of the five; the daemon does the work.
+// Never runs without a filter.
+import type { QueueChange } from '../queue/operations.ts';
+import type { AdminClient } from './client.ts';
+import { type Filter, requireFilter } from './filters.ts';
+import type { Terminal } from './terminal.ts';
+import { count } from './text.ts';
+
+export interface ChangeOptions extends Filter {
+  readonly reason?: string;
+  readonly json?: boolean;
+}
+
+const done: Readonly<Record<QueueChange, string>> = {
+  retry: 'due now',
+  hold: 'held',
+  release: 'released',
+  remove: 'removed',
+  bounce: 'bounced to the sender',
+};
+
+export async function queueChange(
+  what: QueueChange,
+  options: ChangeOptions,
+  client: () => Promise<AdminClient>,
+  terminal: Terminal,
+): Promise<void> {
+  const { json, ...body } = options;
+  requireFilter(body);
+  const result = (await (await client()).post(`/api/queue/${what}`, body)) as {
+    changed: number;
+    busy: number;
+  };
+  terminal.out(json ? `${JSON.stringify(result)}\n` : resultText(what, result));
+}
+
+function resultText(what: QueueChange, { changed, busy }: { changed: number; busy: number }): string {
+  if (changed === 0 && busy === 0) return 'nothing in the queue matches\n';
+  const left = busy > 0 ? `; ${busy} being delivered right now, left alone` : '';
+  return `${count(changed, 'entry', 'entries')} ${done[what]}${left}\n`;
+}

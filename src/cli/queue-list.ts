@@ -1,0 +1,105 @@
+// `sendoff queue list`: what waits, for whom, until when, and why.
+// program.ts calls it; the daemon's admin interface gives the data.
+// Never sorts or counts by itself: the daemon's order is the queue's.
+import type { DestinationView, EntryView } from '../queue/operations.ts';
+import type { Totals } from '../spool/spool.ts';
+import type { AdminClient } from './client.ts';
+import { type Filter, hasFilter } from './filters.ts';
+import { type Column, type Row, table } from './table.ts';
+import type { Terminal } from './terminal.ts';
+import { addressText, count, durationText, failureText, plain, untilText } from './text.ts';
+
+export interface ListOptions extends Filter {
+  readonly limit: string;
+  readonly json?: boolean;
+}
+
+interface Listing {
+  readonly entries: readonly EntryView[];
+  readonly more: boolean;
+}
+
+export async function queueList(
+  options: ListOptions,
+  client: AdminClient,
+  terminal: Terminal,
+): Promise<void> {
+  const { limit, json, ...filter } = options;
+  const listing = (await client.get('/api/queue', { ...filter, limit })) as Listing;
+  if (hasFilter(filter)) {
+    terminal.out(json ? jsonText(listing) : entriesText(listing, terminal));
+    return;
+  }
+  const totals = (await client.get('/api/totals')) as Totals;
+  const { destinations } = (await client.get('/api/destinations')) as {
+    destinations: readonly DestinationView[];
+  };
+  if (json) terminal.out(jsonText({ totals, destinations, ...listing }));
+  else terminal.out(summaryText(totals, destinations, terminal) + entriesText(listing, terminal));
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+const destinationColumns: readonly Column[] = [
+  { title: 'DESTINATION', flexible: true },
+  { title: 'STATE' },
+  { title: 'WAITING', right: true },
+  { title: 'CONNECTIONS', right: true },
+  { title: 'NEXT', right: true },
+];
+
+function summaryText(
+  totals: Totals,
+  destinations: readonly DestinationView[],
+  { clock, columns }: Terminal,
+): string {
+  if (totals.queued === 0) return '';
+  const held = totals.held > 0 ? `, ${totals.held} of them held` : '';
+  const heading = `${count(totals.queued, 'recipient', 'recipients')} queued${held}\n\n`;
+  const rows = destinations.map((view) => destinationRow(view, clock.now()));
+  return heading + (rows.length === 0 ? '' : `${table(destinationColumns, rows, columns)}\n`);
+}
+
+function destinationRow(view: DestinationView, now: number): Row {
+  const { route, domain, site, state, entries, connections, next, failures, last } = view;
+  const name = domain === null ? route : `${route} ${domain}`;
+  const where = site === null || site === domain ? name : `${name} (${site})`;
+  const cells = [plain(where), state.replace('-', ' '), `${entries}`, `${connections}`, untilText(next, now)];
+  if (last === null) return { cells };
+  const again = failures > 1 ? `${failures} times: ` : '';
+  return { cells, note: again + failureText(last) };
+}
+
+const entryColumns: readonly Column[] = [
+  { title: 'ID' },
+  { title: 'STATE' },
+  { title: 'AGE', right: true },
+  { title: 'NEXT', right: true },
+  { title: 'FROM', flexible: true },
+  { title: 'TO', flexible: true },
+];
+
+function entriesText({ entries, more }: Listing, { clock, columns }: Terminal): string {
+  if (entries.length === 0) return 'nothing in the queue matches\n';
+  const rows = entries.map((entry) => entryRow(entry, clock.now()));
+  const rest = more
+    ? '… and more: narrow it with --domain, --sender, --route or --site, or raise --limit\n'
+    : '';
+  return table(entryColumns, rows, columns) + rest;
+}
+
+function entryRow(entry: EntryView, now: number): Row {
+  const { id, state, arrived, next, from, to, attempts, last, hold, inDoubt } = entry;
+  const [first = '', ...others] = to;
+  const recipients = addressText(first) + (others.length > 0 ? ` +${others.length}` : '');
+  const age = durationText(Math.max(0, now - Date.parse(arrived)));
+  const cells = [id, state, age, untilText(next, now), addressText(from), recipients];
+  const notes = [
+    hold === null ? '' : `held: ${plain(hold)}`,
+    inDoubt ? 'in doubt: the last attempt lost its connection after the final dot' : '',
+    last === null ? '' : `${count(attempts, 'attempt', 'attempts')}, last: ${failureText(last)}`,
+  ].filter((note) => note !== '');
+  return notes.length === 0 ? { cells } : { cells, note: notes.join('; ') };
+}

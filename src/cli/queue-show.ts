@@ -1,0 +1,89 @@
+// `sendoff queue show ID`: everything that the daemon knows about one message.
+// program.ts calls it; the daemon's admin interface gives the data.
+// Never shows content: header and body belong to the people who write.
+import type { Failure } from '../delivery/failure.ts';
+import type { Message } from '../mail/envelope.ts';
+import type { RuleTrace } from '../policy/policy.ts';
+import type { EntryView, MessageView } from '../queue/operations.ts';
+import type { AdminClient } from './client.ts';
+import type { Terminal } from './terminal.ts';
+import { addressText, count, momentText, plain, sinceText, sizeText, untilText } from './text.ts';
+
+export async function queueShow(
+  id: string,
+  json: boolean,
+  client: AdminClient,
+  terminal: Terminal,
+): Promise<void> {
+  const view = (await client.get(`/api/queue/${encodeURIComponent(id)}`)) as MessageView;
+  terminal.out(json ? `${JSON.stringify(view, null, 2)}\n` : messageText(view, terminal.clock.now()));
+}
+
+type Field = readonly [name: string, value: string];
+
+function messageText({ message, entries, decisions }: MessageView, now: number): string {
+  return [
+    section(`Message ${message.id}`, messageFields(message, now)),
+    ...entries.map((entry) =>
+      section(`For ${entry.to.map(addressText).join(', ')}`, entryFields(entry, now)),
+    ),
+    ...decisions.map(({ to, rule, trace }) =>
+      section(`Policy now for ${addressText(to)}: rule "${plain(rule)}"`, trace.map(traceField)),
+    ),
+  ].join('\n');
+}
+
+function section(title: string, fields: readonly Field[]): string {
+  const widest = Math.max(0, ...fields.map(([name]) => name.length));
+  const lines = fields.map(([name, value]) => `  ${name.padEnd(widest)}  ${value}`.trimEnd());
+  return `${[title, ...lines].join('\n')}\n`;
+}
+
+function messageFields(message: Message, now: number): Field[] {
+  const { client, recipients, routeOverride } = message;
+  const arrived = new Date(message.arrived).toISOString();
+  const user = client?.user === undefined ? '' : `, user ${plain(client.user)}`;
+  const fields: Field[] = [
+    ['from', addressText(message.from)],
+    ['recipients', `${recipients.length} at arrival`],
+    ['arrived', `${momentText(arrived)}, ${sinceText(arrived, now)}`],
+    ['size', sizeText(message.size) + (message.eightBit ? ', 8-bit' : '')],
+    ['origin', message.origin],
+  ];
+  if (client !== undefined)
+    fields.push(['client', `${client.address} (${plain(client.helo)}), port ${client.listenerPort}${user}`]);
+  if (routeOverride !== undefined) fields.push(['forced route', plain(routeOverride)]);
+  return fields;
+}
+
+function entryFields(entry: EntryView, now: number): Field[] {
+  const { state, route, domain, site, next, attempts, last, expires, hold, inDoubt } = entry;
+  const fields: Field[] = [
+    ['state', hold === null ? state : `${state}: ${plain(hold)}`],
+    ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
+  ];
+  if (site !== null) fields.push(['site', plain(site)]);
+  if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
+  fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
+  fields.push(['attempts', count(attempts, 'counted', 'counted')]);
+  if (inDoubt) fields.push(['in doubt', 'the last attempt lost its connection after the final dot']);
+  return last === null ? fields : [...fields, ...failureFields(last)];
+}
+
+function failureFields(failure: Failure): Field[] {
+  const { status, permanent, phase, text, host, ip, reply } = failure;
+  const fields: Field[] = [
+    ['last', `${status} ${failure.class}, ${permanent ? 'permanent' : 'temporary'}, at ${phase}`],
+    ['reason', plain(text)],
+  ];
+  if (host !== undefined) fields.push(['host', plain(ip === undefined ? host : `${host}[${ip}]`)]);
+  if (reply !== undefined) {
+    fields.push(...reply.split('\n').map((line, i): Field => [i === 0 ? 'reply' : '', plain(line)]));
+  }
+  return fields;
+}
+
+function traceField({ rule, matched, failed, gave }: RuleTrace): Field {
+  if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: not ${failed}`}`)];
+  return ['yes', plain(gave.length === 0 ? rule : `${rule}: ${gave.join(', ')}`)];
+}

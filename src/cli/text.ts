@@ -1,0 +1,67 @@
+// Words for people: sizes, ages and moments, and text of strangers made safe to print.
+// Listings use it; table.ts puts the words in columns.
+// Never prints a control character that a remote server sent: a terminal obeys them.
+import type { Failure } from '../delivery/failure.ts';
+
+/** Strangers' text on one line, without control characters. */
+export function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
+}
+
+/** `512`, `4.2K`, `25M`: octets in the units of ls -h. */
+export function sizeText(octets: number): string {
+  let size = octets;
+  for (const unit of ['', 'K', 'M', 'G']) {
+    if (size < 1000 || unit === 'G')
+      return unit === '' || size >= 10 ? `${Math.round(size)}${unit}` : `${size.toFixed(1)}${unit}`;
+    size /= 1024;
+  }
+  return '';
+}
+
+const units = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+] as const;
+
+/** The largest whole unit: `42s`, `5h`. */
+export function durationText(ms: number): string {
+  for (const [unit, length] of units) {
+    if (ms >= length) return `${Math.floor(ms / length)}${unit}`;
+  }
+  return '0s';
+}
+
+/** `in 4m`, or `now` for what is due. */
+export function untilText(iso: string | null, now: number): string {
+  if (iso === null) return '-';
+  const left = Date.parse(iso) - now;
+  return left <= 0 ? 'now' : `in ${durationText(left)}`;
+}
+
+/** `2h ago`. */
+export function sinceText(iso: string, now: number): string {
+  return `${durationText(Math.max(0, now - Date.parse(iso)))} ago`;
+}
+
+/** `2026-11-22 10:00:00Z`. */
+export function momentText(iso: string): string {
+  return iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+}
+
+export function addressText(address: string): string {
+  return address === '' ? '<>' : plain(address);
+}
+
+/** One line that tells why: `4.4.1 mx.example.org[192.0.2.1] connection timed out`. */
+export function failureText({ status, host, ip, text }: Failure): string {
+  const peer = host === undefined ? '' : `${host}${ip === undefined ? '' : `[${ip}]`} `;
+  return plain(`${status} ${peer}${text}`);
+}
+
+export function count(number: number, one: string, many: string): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
