@@ -49,7 +49,7 @@ apt-get $options update
 for server in redis-server valkey-server; do
   if apt-get $options install --no-install-recommends "$server"; then break; fi
 done
-if [ -d /run/systemd/system ]; then
+if command -v systemctl > /dev/null; then
   for server in redis-server valkey-server; do systemctl --quiet disable "$server" || true; done
 fi`;
 
