@@ -40,7 +40,7 @@ export async function exchange<T extends RecordType>(
 ): Promise<Reply<RecordOf[T]>> {
   const reply = await askOnce(server, question, true, timing, signal);
   // RFC 6891 §7: a server that does not know EDNS0 answers like this, and is asked again without it.
-  if (reply.kind === 'error' && EDNS_REFUSALS.includes(reply.rcode))
+  if (reply.kind === 'error' && EDNS_REFUSALS.includes(reply.reason))
     return askOnce(server, question, false, timing, signal);
   return reply;
 }

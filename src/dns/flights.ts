@@ -10,13 +10,19 @@ interface Flight<T> {
 
 export class Flights<T> {
   readonly #flights = new Map<string, Flight<T>>();
+  #closed = false;
 
   /**
    * The outcome of `start`, which one asker of each key runs and which must not reject. An asker whose
    * signal aborts gets `left` at once; when all have left, the signal that `start` was given aborts.
    */
-  join(key: string, signal: AbortSignal | undefined, left: T, start: (signal: AbortSignal) => Promise<T>) {
-    if (signal?.aborted) return Promise.resolve(left);
+  join(
+    key: string,
+    signal: AbortSignal | undefined,
+    left: T,
+    start: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    if (signal?.aborted || this.#closed) return Promise.resolve(left);
     const flight = this.#flights.get(key) ?? this.#launch(key, start);
     flight.askers++;
     return new Promise<T>((resolve, reject) => {
@@ -30,8 +36,9 @@ export class Flights<T> {
     });
   }
 
-  /** Aborts all that is under way. */
+  /** Aborts all that is under way; who joins later gets `left`. */
   close(): void {
+    this.#closed = true;
     for (const [key, flight] of this.#flights) this.#end(key, flight);
   }
 

@@ -1,7 +1,8 @@
 // One name looked up to the end: server after server, round after round, alias after alias.
 // stub.ts asks for what its cache does not know; exchange.ts puts each question to one server.
 // Never takes silence or an error for the absence of a name.
-import { exchange, type Timing } from './exchange.ts';
+import { exchange, type Reply, type Timing } from './exchange.ts';
+import type { Health } from './health.ts';
 import { type Answer, MAX_ALIASES, type Question, type RecordOf, type RecordType } from './question.ts';
 import type { Lookup } from './resolver.ts';
 import { type Server, type Servers, serverName } from './servers.ts';
@@ -10,6 +11,7 @@ import type { Slots } from './slots.ts';
 export interface Asking extends Timing {
   readonly servers: Servers;
   readonly slots: Slots;
+  readonly health: Health;
 }
 
 type Failed = Extract<Lookup<never>, { kind: 'failed' }>;
@@ -52,28 +54,43 @@ export async function lookup<T extends RecordType>(
 /** The first server that knows. One that says it cannot answer is not asked again, a silent one is. */
 async function askServers<T extends RecordType>(
   question: Question<T>,
-  { servers, slots, ...timing }: Asking,
+  asking: Asking,
   signal: AbortSignal,
 ): Promise<Said<RecordOf[T]> | Failed> {
   const reasons = new Map<Server, string>();
   const declined = new Set<Server>();
-  for (let round = 1; round <= ROUNDS; round++) {
-    for (const server of servers.inOrder()) {
-      if (declined.has(server)) continue;
-      const reply = await slots.run(signal, () => exchange(server, question, timing, signal));
-      if (!reply || signal.aborted) return failed(question, reasons, declined.size === 0);
-      if (reply.kind === 'silent') {
-        servers.silent(server, reply.reason);
-        reasons.set(server, reply.reason);
-        continue;
-      }
-      servers.answered(server);
-      if (reply.kind !== 'error' && reply.kind !== 'unusable') return reply;
-      reasons.set(server, reply.kind === 'error' ? reply.rcode : reply.reason);
-      declined.add(server);
+  for (let round = 1; round <= ROUNDS && !signal.aborted; round++) {
+    const asked = new Set(declined);
+    while (asked.size < asking.servers.all.length) {
+      // Which server it is, is decided when there is room: much may be known then that was not before.
+      const tried = await asking.slots.run(signal, () => askNext(question, asking, asked, signal));
+      if (!tried || signal.aborted) break;
+      const { server, reply } = tried;
+      if (reply.kind !== 'silent' && reply.kind !== 'error' && reply.kind !== 'unusable') return reply;
+      reasons.set(server, reply.reason);
+      if (reply.kind !== 'silent') declined.add(server);
     }
   }
-  return failed(question, reasons, declined.size === 0);
+  // Dead servers of a zone keep ours silent as well: before the fault is ours, they must know nothing at all.
+  const ours = declined.size === 0 && !(await asking.health.check(signal));
+  return failed(question, reasons, ours);
+}
+
+/** One try with the server that is next; notes that it was asked, and how it did. */
+async function askNext<T extends RecordType>(
+  question: Question<T>,
+  { servers, ...timing }: Asking,
+  asked: Set<Server>,
+  signal: AbortSignal,
+): Promise<{ server: Server; reply: Reply<RecordOf[T]> } | null> {
+  const server = servers.next(asked);
+  if (!server) return null;
+  asked.add(server);
+  const askedAt = timing.clock.now();
+  const reply = await exchange(server, question, timing, signal);
+  if (reply.kind !== 'silent') servers.answered(server);
+  else if (!signal.aborted) servers.silent(server, askedAt, reply.reason);
+  return { server, reply };
 }
 
 /** What each server said last: `MX example.org: 192.0.2.53:53 SERVFAIL; 192.0.2.54:53 no answer in time`. */

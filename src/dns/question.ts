@@ -35,10 +35,10 @@ export type Answer<R> =
     }
   | { readonly kind: 'nxdomain'; readonly ttl: number }
   | { readonly kind: 'no-data'; readonly ttl: number }
-  /** The server says that it cannot say. */
-  | { readonly kind: 'error'; readonly rcode: string }
+  /** The server says that it cannot say (an rcode), or says what makes no sense. */
+  | { readonly kind: 'error'; readonly reason: string }
   | { readonly kind: 'truncated' }
-  /** No DNS message, not an answer to this question, or one that makes no sense. */
+  /** No DNS message, or not an answer to this question: perhaps not even from the server. */
   | { readonly kind: 'unusable'; readonly reason: string };
 
 /** Aliases that are followed, in one answer and over several. Real chains have one to four. */

@@ -1,5 +1,5 @@
-// The name servers that we ask: how they are written, and in which order they are asked now.
-// Filled from the configuration or system.ts; lookup.ts asks in this order and says how it went.
+// The name servers that we ask: how they are written, and which is to be asked now.
+// Filled from the configuration or system.ts; lookup.ts asks whom it names and says how it went.
 // Never drops a server: one that was silent goes last, and is still asked.
 import { isIP, isIPv6 } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
@@ -12,8 +12,8 @@ export interface Server {
 
 const DNS_PORT = 53;
 
-/** Milliseconds that a server's silence is held against it. A restart takes less; in an outage, a try each time is lost. */
-const SILENCE_REMEMBERED = 30_000;
+/** Milliseconds that a server's silence is held against it; then one question tries whether it is back. */
+const SILENCE_HELD = 30_000;
 
 /** Reads `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1` or `[2001:db8::1]:5353`; null for anything else. */
 export function parseServer(text: string): Server | null {
@@ -31,45 +31,56 @@ export function serverName({ address, port }: Server): string {
 }
 
 export class Servers {
-  readonly #servers: readonly Server[];
+  readonly all: readonly Server[];
   readonly #clock: Clock;
   readonly #log: Observer | undefined;
-  readonly #silentSince = new Map<Server, number>();
-  #lastAnswer = Number.NEGATIVE_INFINITY;
+  readonly #silentAt = new Map<Server, number>();
+  readonly #answeredAt = new Map<Server, number>();
 
   /** Throws on a server that cannot be read, and on none at all: both are mistakes of configuration. */
   constructor(servers: readonly string[], clock: Clock, log?: Observer) {
-    this.#servers = servers.map((text) => {
+    this.all = servers.map((text) => {
       const server = parseServer(text);
       if (!server) throw new Error(`not the address of a name server: ${text}`);
       return server;
     });
-    if (this.#servers.length === 0) throw new Error('no name servers are configured');
+    if (this.all.length === 0) throw new Error('no name servers are configured');
     this.#clock = clock;
     this.#log = log;
   }
 
-  /** As configured, those that were silent lately last. */
-  inOrder(): readonly Server[] {
-    const now = this.#clock.now();
-    const silent = (server: Server): number =>
-      now - (this.#silentSince.get(server) ?? Number.NEGATIVE_INFINITY) < SILENCE_REMEMBERED ? 1 : 0;
-    return this.#servers.toSorted((one, other) => silent(one) - silent(other));
+  /** The first as configured that was not silent lately, else the first; null when all were asked. */
+  next(asked: ReadonlySet<Server>): Server | null {
+    const left = this.all.filter((server) => !asked.has(server));
+    const server = left.find((one) => !this.#within(SILENCE_HELD, this.#silentAt.get(one))) ?? left[0];
+    if (!server) return null;
+    // Who comes next does not wait for the outcome of this one's try.
+    if (this.#silentAt.has(server)) this.#silentAt.set(server, this.#clock.now());
+    return server;
   }
 
-  /** Milliseconds since any server answered anything; infinite when none has. */
-  sinceAnswer(): number {
-    return this.#clock.now() - this.#lastAnswer;
+  /** Whether any server answered anything in the last `ms`. */
+  answeredWithin(ms: number): boolean {
+    return [...this.#answeredAt.values()].some((at) => this.#within(ms, at));
   }
 
   answered(server: Server): void {
-    this.#lastAnswer = this.#clock.now();
-    if (this.#silentSince.delete(server)) this.#log?.info(`name server ${serverName(server)} answers again`);
+    this.#answeredAt.set(server, this.#clock.now());
+    if (this.#silentAt.delete(server)) this.#log?.info(`name server ${serverName(server)} answers again`);
   }
 
-  silent(server: Server, reason: string): void {
-    if (!this.#silentSince.has(server))
+  /** A question asked at `askedAt` got no answer. Where others did meanwhile, the silence is not the server's. */
+  silent(server: Server, askedAt: number, reason: string): void {
+    if ((this.#answeredAt.get(server) ?? Number.NEGATIVE_INFINITY) >= askedAt) return;
+    if (!this.#silentAt.has(server))
       this.#log?.warn(`name server ${serverName(server)} does not answer`, { reason });
-    this.#silentSince.set(server, this.#clock.now());
+    this.#silentAt.set(server, this.#clock.now());
+  }
+
+  /** False, too, for what lies ahead: the clock was set back. */
+  #within(ms: number, at: number | undefined): boolean {
+    if (at === undefined) return false;
+    const age = this.#clock.now() - at;
+    return age >= 0 && age < ms;
   }
 }

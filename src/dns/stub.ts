@@ -5,8 +5,9 @@ import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';
 import type { Observer } from '../observe/events.ts';
 import { LookupCache } from './cache.ts';
-import { exchange } from './exchange.ts';
+import { withDeadline } from './deadline.ts';
 import { Flights } from './flights.ts';
+import { Health } from './health.ts';
 import { type Asking, lookup } from './lookup.ts';
 import { isName, type RecordOf, type RecordType } from './question.ts';
 import type { Lookup, Resolver } from './resolver.ts';
@@ -22,35 +23,30 @@ export interface ResolverOptions {
 }
 
 /**
- * Questions on their way at once, each with a socket. A recursive server that needs 50 ms for each answers
- * 4,000 a second so, and it is a fifth of the file descriptors that a process gets by default.
+ * Questions on their way at once, each with a socket. Where an answer takes 50 ms that is 4,000 a second, and
+ * it leaves most of the usual 1,024 file descriptors to the mail.
  */
 const MOST_QUESTIONS = 200;
 
-/** Milliseconds for a lookup in all, its wait in line included: three rounds of two silent servers, and some. */
-const LOOKUP_DEADLINE = 20_000;
+/**
+ * Milliseconds for a lookup in all, its wait in line included: three rounds of the three servers that a
+ * resolv.conf may name, and the question whose fault it is.
+ */
+const LOOKUP_DEADLINE = 30_000;
 
-/** /readyz must turn red within 10 s: an answer counts for 5, and a question takes at most two tries' time. */
-const HEALTHY_FOR = 5_000;
-const HEALTH_DEADLINE = 4_000;
+const GIVEN_UP = { kind: 'failed', reason: 'the lookup was given up', ours: true } as const;
 
 /** Throws on a server that is not an address, and on none. */
-export function createResolver({ servers, clock, random, log }: ResolverOptions): Resolver {
-  const asking = {
-    servers: new Servers(servers, clock, log),
-    slots: new Slots(MOST_QUESTIONS),
-    clock,
-    random,
-  };
+export function createResolver({ servers: addresses, clock, random, log }: ResolverOptions): Resolver {
+  const servers = new Servers(addresses, clock, log);
+  const health = new Health(servers, { clock, random });
+  const asking: Asking = { servers, health, slots: new Slots(MOST_QUESTIONS), clock, random };
   const lanes = { MX: new Lane('MX', asking), A: new Lane('A', asking), AAAA: new Lane('AAAA', asking) };
-  const health = new Flights<boolean>();
   return {
     mx: (domain, signal) => lanes.MX.lookup(domain, signal),
     a: (name, signal) => lanes.A.lookup(name, signal),
     aaaa: (name, signal) => lanes.AAAA.lookup(name, signal),
-    healthy: async (signal) =>
-      asking.servers.sinceAnswer() < HEALTHY_FOR ||
-      health.join('', signal, false, (ending) => anyAnswers(asking, ending)),
+    healthy: (signal) => health.check(signal),
     close() {
       health.close();
       for (const lane of Object.values(lanes)) lane.close();
@@ -64,7 +60,6 @@ class Lane<T extends RecordType> {
   readonly #asking: Asking;
   readonly #cache: LookupCache<RecordOf[T]>;
   readonly #flights = new Flights<Lookup<RecordOf[T]>>();
-  #closed = false;
 
   constructor(type: T, asking: Asking) {
     this.#type = type;
@@ -76,55 +71,21 @@ class Lane<T extends RecordType> {
     const name = domain.toLowerCase();
     // No zone can hold such a name, so it does not exist; no server would say more.
     if (!isName(name)) return { kind: 'nxdomain', ttl: 0 };
-    if (this.#closed) return { kind: 'failed', reason: 'the resolver is closed', ours: true };
     const cached = this.#cache.get(name);
-    if (cached) return cached;
-    const left = { kind: 'failed', reason: 'given up by who asked', ours: true } as const;
-    return this.#flights.join(name, signal, left, (ending) => this.#ask(name, ending));
+    return cached ?? this.#flights.join(name, signal, GIVEN_UP, (ending) => this.#ask(name, ending));
   }
 
   close(): void {
-    this.#closed = true;
     this.#flights.close();
     this.#cache.clear();
   }
 
   async #ask(name: string, ending: AbortSignal): Promise<Lookup<RecordOf[T]>> {
+    const question = { name, type: this.#type };
     const found = await withDeadline(this.#asking.clock, LOOKUP_DEADLINE, ending, (signal) =>
-      lookup({ name, type: this.#type }, this.#asking, signal),
+      lookup(question, this.#asking, signal),
     );
     if (!ending.aborted) this.#cache.put(name, found);
     return found;
-  }
-}
-
-/** Whether one of the servers says anything about the root, which each of them knows. Outside the line. */
-async function anyAnswers({ servers, clock, random }: Asking, ending: AbortSignal): Promise<boolean> {
-  const question = { name: '.', type: 'A' } as const;
-  return withDeadline(clock, HEALTH_DEADLINE, ending, async (signal) => {
-    const tries = servers.inOrder().map(async (server) => {
-      const reply = await exchange(server, question, { clock, random }, signal);
-      if (reply.kind === 'silent') throw new Error(reply.reason);
-      servers.answered(server);
-      return true;
-    });
-    return Promise.any(tries).catch(() => false);
-  });
-}
-
-/** Runs the work with a signal that aborts with `ending` or after `ms`, and ends what it left under way. */
-async function withDeadline<T>(
-  clock: Clock,
-  ms: number,
-  ending: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const deadline = new AbortController();
-  const timer = clock.after(ms, () => deadline.abort());
-  try {
-    return await work(AbortSignal.any([ending, deadline.signal]));
-  } finally {
-    timer.cancel();
-    deadline.abort();
   }
 }

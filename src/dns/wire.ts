@@ -71,9 +71,9 @@ export function decodeAnswer<T extends RecordType>(
     return { kind: 'unusable', reason: 'an answer to another question' };
   if (message.flag_tc) return { kind: 'truncated' };
   if (rcode !== NOERROR && rcode !== NXDOMAIN)
-    return { kind: 'error', rcode: RCODE_NAMES.get(rcode) ?? `rcode ${rcode}` };
+    return { kind: 'error', reason: RCODE_NAMES.get(rcode) ?? `rcode ${rcode}` };
   const chain = followAliases(message, question.name.toLowerCase());
-  if (!chain) return { kind: 'unusable', reason: `aliases in a loop, or more than ${MAX_ALIASES}` };
+  if (!chain) return { kind: 'error', reason: `aliases in a loop, or more than ${MAX_ALIASES}` };
   // RFC 6604 §2.1: the rcode is about the last name of the chain.
   if (rcode === NXDOMAIN) return { kind: 'nxdomain', ttl: Math.min(negativeTtl(message) ?? 0, chain.ttl) };
   return readRecords(message, question, chain);
@@ -118,15 +118,18 @@ function readRecords<T extends RecordType>(
   const own = recordsOf(message, chain.target).filter(({ type }) => type === question.type);
   if (own.length > 0) {
     const records = own.map(readers[question.type]).filter((record) => record !== null);
-    if (records.length === 0) return { kind: 'unusable', reason: `no readable ${question.type} record` };
+    if (records.length === 0) return { kind: 'error', reason: `no readable ${question.type} record` };
     return { kind: 'records', records, ttl: Math.min(chain.ttl, ...own.map(ttlOf)), authenticated };
   }
   const ttl = negativeTtl(message);
   if (ttl !== null) return { kind: 'no-data', ttl: Math.min(ttl, chain.ttl) };
-  if (chain.hops > 0) return { kind: 'alias', ...chain, authenticated };
+  if (chain.hops > 0) {
+    if (!isName(chain.target)) return { kind: 'error', reason: 'an alias to what is no name' };
+    return { kind: 'alias', ...chain, authenticated };
+  }
   // RFC 2308 §2.2: nothing but name servers in the authority section refers us elsewhere, it is no answer.
   if (message.authorities?.some(({ type }) => type === 'NS'))
-    return { kind: 'unusable', reason: 'a referral: the server does not resolve for us' };
+    return { kind: 'error', reason: 'a referral: the server does not resolve for us' };
   return { kind: 'no-data', ttl: 0 };
 }
 
