@@ -108,7 +108,9 @@ function judge({ status, text }: Answer, where: string): unknown {
   }
   if (status < 300) return answer;
   const { error, problems } = answer as { error?: string; problems?: readonly string[] };
-  throw new CommandError(codeOf(status), problems?.join('\n') ?? error ?? `the daemon answered ${status}`);
+  if (problems !== undefined)
+    throw new CommandError(exitCodes.configuration, 'the old policy stays in force', problems);
+  throw new CommandError(codeOf(status), error ?? `the daemon answered ${status}`);
 }
 
 function codeOf(status: number): ExitCode {

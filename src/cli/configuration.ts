@@ -6,6 +6,7 @@ import type { Problem } from '../config/problem.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Policy } from '../policy/policy.ts';
 import { CommandError, exitCodes } from './exit.ts';
+import { count } from './text.ts';
 
 export interface Configuration {
   readonly settings: Settings;
@@ -42,5 +43,7 @@ async function load(file: string | undefined): Promise<Omit<Configuration, 'poli
 
 async function configurationError(problems: readonly Problem[]): Promise<CommandError> {
   const { formatProblem } = await import('../config/problem.ts');
-  return new CommandError(exitCodes.configuration, problems.map(formatProblem).join('\n'));
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const message = `${count(errors, 'mistake', 'mistakes')} in the configuration`;
+  return new CommandError(exitCodes.configuration, message, problems.map(formatProblem));
 }

@@ -22,13 +22,16 @@ export const exitCodes = {
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** The message says what is wrong and what to do about it; lines are printed as they are. */
+/** The message says in one line what is wrong and what to do about it. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: ExitCode;
+  /** Mistakes in files, a line each, printed as they are: editors and people find the place. */
+  readonly mistakes: readonly string[];
 
-  constructor(exitCode: ExitCode, message: string) {
+  constructor(exitCode: ExitCode, message: string, mistakes: readonly string[] = []) {
     super(message);
     this.exitCode = exitCode;
+    this.mistakes = mistakes;
   }
 }

@@ -24,7 +24,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
 
 function report(error: unknown, terminal: Terminal): ExitCode {
   if (error instanceof CommandError) {
-    for (const line of error.message.split('\n')) terminal.err(`sendoff: ${line}\n`);
+    for (const mistake of error.mistakes) terminal.err(`${mistake}\n`);
+    terminal.err(`sendoff: ${error.message}\n`);
     return error.exitCode;
   }
   // Commander has said it already.
@@ -37,7 +38,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   const program = new Command('sendoff')
     .description('An SMTP relay: takes mail on localhost, keeps it safe on disk, delivers it by policy.')
     .version(version(), '--version')
-    .option('--config <file>', 'settings to read; else $SENDOFF_CONFIG, else ./sendoff.yaml, else defaults')
+    .option('--config <file>', 'settings to read, instead of the usual places')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
@@ -63,6 +64,10 @@ Examples:
   sendoff send --from me@example.net --to you@example.org
   sendoff queue list                         what waits, and why
   sendoff queue retry --domain example.org   try it now
+
+Settings are read from --config, else from the file that SENDOFF_CONFIG names, else from
+config/sendoff.yaml, else from /etc/sendoff/sendoff.yaml; without any, all defaults hold.
+The environment wins over the file: SENDOFF__LOG__LEVEL=debug sets log.level.
 
 Exit codes: 0 done, 64 wrong usage, 65 message refused, 66 no such message,
 69 daemon not reachable, 75 try again later, 78 settings or policy wrong.`;

@@ -1,0 +1,261 @@
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { run } from '../../../src/cli/program.ts';
+import type { Failure } from '../../../src/delivery/failure.ts';
+import { SpoolError } from '../../../src/spool/spool.ts';
+import { type AdminUnderTest, adminUnderTest } from '../../harness/admin.ts';
+import { temporaryFolder } from '../../harness/folder.ts';
+import { entryView } from '../../harness/operations.ts';
+import { type TerminalOptions, testTerminal } from '../../harness/terminal.ts';
+
+const greylisted: Failure = {
+  scope: 'recipient',
+  permanent: false,
+  class: 'greylisted',
+  status: '4.7.1',
+  phase: 'rcpt',
+  text: 'come back in 5 minutes',
+  reply: '451-4.7.1 come back\n451 4.7.1 in 5 minutes \u001b[31mred',
+  host: 'mx.example.org',
+  ip: '192.0.2.1',
+};
+
+function configFile(port: number, more = ''): string {
+  const file = join(temporaryFolder(), 'sendoff.yaml');
+  writeFileSync(file, `hostname: relay.example.net\nadmin: { address: 127.0.0.1, port: ${port}${more} }\n`);
+  return file;
+}
+
+/** Runs the command against the daemon under test, as a shell would. */
+async function sendoff(admin: Pick<AdminUnderTest, 'port'>, argv: string[], options: TerminalOptions = {}) {
+  const terminal = testTerminal(options);
+  const code = await run([...argv, '--config', configFile(admin.port)], terminal);
+  return { code, ...terminal.printed };
+}
+
+test('queue list shows the summary of destinations, then the entries with their reasons', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [
+    entryView({ attempts: 3, last: greylisted }),
+    entryView({ id: '0abc123def46', state: 'held', next: null, hold: 'wrong list', from: '' }),
+    entryView({ id: '0abc123def47', to: ['x@example.org', 'y@example.org'], inDoubt: true }),
+  ];
+  admin.operations.destinationViews = [
+    {
+      route: 'direct',
+      domain: 'example.org',
+      site: 'google',
+      state: 'backing-off',
+      entries: 2,
+      connections: 1,
+      next: '2026-11-22T12:20:00Z',
+      failures: 4,
+      last: greylisted,
+    },
+  ];
+  const { code, out, err } = await sendoff(admin, ['queue', 'list'], { columns: 80 });
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toBe(`3 recipients queued
+
+DESTINATION                  STATE        WAITING  CONNECTIONS    NEXT
+direct example.org (google)  backing off        2            1  in 20m
+    4 times: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
+
+ID            STATE   AGE   NEXT  FROM             TO
+0abc123def45  queued   2h  in 5m  ann@example.net  bob@example.org
+    3 attempts, last: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
+0abc123def46  held     2h      -  <>               bob@example.org
+    held: wrong list
+0abc123def47  queued   2h  in 5m  ann@example.net  x@example.org +1
+    in doubt: the last attempt lost its connection after the final dot
+`);
+});
+
+test('queue list with a filter shows those entries alone', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [entryView(), entryView({ id: 'other0000000', from: '' })];
+  const { out } = await sendoff(admin, ['queue', 'list', '--sender', '<>']);
+  expect(out).toMatch(/^ID.*\nother0000000.*<>.*\n$/);
+  expect((await sendoff(admin, ['queue', 'list', '--id', 'none'])).out).toBe(
+    'nothing in the queue matches\n',
+  );
+});
+
+test('queue list says when there is more, and prints JSON on request', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [entryView(), entryView({ id: '0abc123def46' })];
+  expect((await sendoff(admin, ['queue', 'list', '--limit', '1'])).out).toContain('… and more');
+  const { out } = await sendoff(admin, ['queue', 'list', '--json']);
+  expect(JSON.parse(out)).toMatchObject({
+    totals: { queued: 2 },
+    destinations: [],
+    more: false,
+    entries: [{ id: '0abc123def45' }, { id: '0abc123def46' }],
+  });
+});
+
+test('a limit that is no number is a usage error that names it', async () => {
+  const { code, err } = await sendoff(await adminUnderTest(), ['queue', 'list', '--limit', 'many']);
+  expect(code).toBe(64);
+  expect(err).toMatch(/^sendoff: limit: .*\n$/);
+});
+
+test('queue show tells everything about a message', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.messages.set('0abc123def45', {
+    message: {
+      id: '0abc123def45',
+      origin: 'client',
+      arrived: Date.parse('2026-11-22T10:00:00Z'),
+      from: 'ann@example.net',
+      recipients: ['bob@example.org', 'done@example.org'],
+      client: { address: '127.0.0.1', helo: 'laptop', listenerPort: 2525 },
+      size: 4200,
+      eightBit: true,
+    },
+    entries: [entryView({ attempts: 3, last: greylisted, site: 'google', inDoubt: true })],
+    decisions: [
+      {
+        to: 'bob@example.org',
+        rule: 'everything else',
+        trace: [
+          { rule: 'no test mail', matched: false, failed: 'to is *.invalid', gave: [] },
+          { rule: 'everything else', matched: true, gave: ['route'] },
+        ],
+      },
+    ],
+  });
+  const { code, out } = await sendoff(admin, ['queue', 'show', '0abc123def45']);
+  expect(code).toBe(0);
+  expect(out).toBe(`Message 0abc123def45
+  from        ann@example.net
+  recipients  2 at arrival
+  arrived     2026-11-22 10:00:00Z, 2h ago
+  size        4.1K, 8-bit
+  origin      client
+  client      127.0.0.1 (laptop), port 2525
+
+For bob@example.org
+  state     queued
+  route     direct, domain example.org
+  site      google
+  next      in 5m, 2026-11-22 12:05:00Z
+  expires   in 4d, 2026-11-27 10:00:00Z
+  attempts  3 counted
+  in doubt  the last attempt lost its connection after the final dot
+  last      4.7.1 greylisted, temporary, at rcpt
+  reason    come back in 5 minutes
+  host      mx.example.org[192.0.2.1]
+  reply     451-4.7.1 come back
+            451 4.7.1 in 5 minutes ?[31mred
+
+Policy now for bob@example.org: rule "everything else"
+  no   no test mail: not to is *.invalid
+  yes  everything else: route
+`);
+});
+
+test('queue show of an unknown message exits 66', async () => {
+  const { code, err } = await sendoff(await adminUnderTest(), ['queue', 'show', 'no/such']);
+  expect({ code, err }).toEqual({ code: 66, err: 'sendoff: id: no message no/such in the queue\n' });
+});
+
+test.each([
+  ['retry', [], null, '1 entry due now; 1 being delivered right now, left alone\n'],
+  ['hold', ['--reason', 'asked to'], 'asked to', '1 entry held; 1 being delivered right now, left alone\n'],
+  ['release', [], null, '1 entry released; 1 being delivered right now, left alone\n'],
+  ['remove', [], null, '1 entry removed; 1 being delivered right now, left alone\n'],
+  ['bounce', [], null, '1 entry bounced to the sender; 1 being delivered right now, left alone\n'],
+])('queue %s changes what the filter names', async (what, more, reason, said) => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [entryView(), entryView({ state: 'delivering' })];
+  const filter = ['--domain', 'Example.ORG', '--route', 'direct'];
+  const { code, out } = await sendoff(admin, ['queue', what, ...filter, ...more]);
+  expect({ code, out }).toEqual({ code: 0, out: said });
+  expect(admin.operations.changes).toEqual([
+    { what, filter: { domain: 'example.org', route: 'direct' }, reason },
+  ]);
+});
+
+test('a change without a filter exits 64, whether a daemon runs or not', async () => {
+  for (const what of ['retry', 'hold', 'release', 'remove', 'bounce']) {
+    const { code, err } = await sendoff({ port: 1 }, ['queue', what]);
+    expect(code, what).toBe(64);
+    expect(err).toMatch(/^sendoff: .*whole queue.*--id, --domain.*\n$/);
+  }
+});
+
+test('a change that the disk does not take exits 75', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.failure = new SpoolError('the disk is full');
+  const { code, err } = await sendoff(admin, ['queue', 'retry', '--id', 'x']);
+  expect({ code, err }).toEqual({ code: 75, err: 'sendoff: the disk is full\n' });
+});
+
+test('send hands over what is piped in, or asks for a test message', async () => {
+  const admin = await adminUnderTest();
+  const addresses = ['--from', 'ann@example.net', '--to', 'bob@example.org', '--to', '"a b"@example.org'];
+  const content = 'Subject: x\n\nhello\n';
+  const piped = await sendoff(admin, ['send', ...addresses], { piped: Buffer.from(content) });
+  expect({ code: piped.code, out: piped.out }).toEqual({ code: 0, out: 'queued as 0new00000001\n' });
+  const test = await sendoff(admin, ['send', ...addresses, '--route', 'drop', '--json']);
+  expect(JSON.parse(test.out)).toEqual({ id: '0new00000001' });
+  const envelope = { from: 'ann@example.net', to: ['bob@example.org', '"a b"@example.org'] };
+  expect(admin.operations.sent).toEqual([
+    { ...envelope, content },
+    { ...envelope, route: 'drop' },
+  ]);
+});
+
+test('send that policy refuses exits 65, one too large too', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.refusal = '550 5.1.2 No such domain here';
+  const addresses = ['send', '--from', '<>', '--to', 'bob@example.invalid'];
+  expect(await sendoff(admin, addresses)).toMatchObject({
+    code: 65,
+    err: 'sendoff: 550 5.1.2 No such domain here\n',
+  });
+  expect((await sendoff(admin, addresses, { piped: Buffer.alloc(200_000, 'x') })).code).toBe(65);
+});
+
+test('reload prints the mistakes of a broken policy and exits 78', async () => {
+  const admin = await adminUnderTest();
+  expect(await sendoff(admin, ['reload'])).toMatchObject({ code: 0, out: 'the policy is in force\n' });
+  admin.operations.problems = ['policy.yaml:3:5: one', 'policy.yaml:4:5: two'];
+  expect(await sendoff(admin, ['reload'])).toMatchObject({
+    code: 78,
+    err: 'policy.yaml:3:5: one\npolicy.yaml:4:5: two\nsendoff: the old policy stays in force\n',
+  });
+});
+
+test('without a daemon the error names address and remedy, exit 69', async () => {
+  const admin = await adminUnderTest();
+  await admin.close();
+  const { code, err } = await sendoff(admin, ['queue', 'list']);
+  expect(code).toBe(69);
+  expect(err).toMatch(
+    new RegExp(`^sendoff: no daemon answers at 127.0.0.1:${admin.port} .*sendoff serve.*\n$`),
+  );
+});
+
+test('something else on the port is not taken for a daemon', async () => {
+  const other = createServer((_request, response) => response.end('<html>hello</html>'));
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void other.close());
+  const { code, err } = await sendoff(other.address() as AddressInfo, ['queue', 'list']);
+  expect(code).toBe(69);
+  expect(err).toContain('is not Sendoff');
+});
+
+test('the token comes from the same settings; a wrong one exits 78', async () => {
+  const admin = await adminUnderTest({ token: 'secret' });
+  const terminal = testTerminal();
+  const right = configFile(admin.port, ', token: secret');
+  expect(await run(['queue', 'list', '--config', right], terminal)).toBe(0);
+  const { code, err } = await sendoff(admin, ['queue', 'list']);
+  expect(code).toBe(78);
+  expect(err).toContain('admin.token');
+});
