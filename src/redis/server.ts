@@ -170,7 +170,7 @@ async function firstAnswer(
     resolve(new RedisStartError(`Redis did not answer on ${socket} for ${START_DEADLINE / 1000} s`));
   });
   client.once('ready', () => resolve(null));
-  server.ended.then((how) => resolve(new RedisStartError(`Redis did not start: ${how}`, true)));
+  void server.ended.then((how) => resolve(new RedisStartError(`Redis did not start: ${how}`, true)));
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   try {
