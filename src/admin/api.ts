@@ -63,10 +63,8 @@ function addSend(app: FastifyInstance, { operations, messageSize }: ApiOptions):
   );
   app.post('/api/send', { bodyLimit: messageSize }, async (request, reply) => {
     const mail = parseMail(request.query);
-    const body = Buffer.isBuffer(request.body) ? request.body : null;
-    const sent = await operations.send(
-      body === null || body.length === 0 ? mail : { ...mail, content: body.toString() },
-    );
+    const content = Buffer.isBuffer(request.body) && request.body.length > 0 ? { content: request.body } : {};
+    const sent = await operations.send({ ...mail, ...content });
     if ('refused' in sent) return reply.code(422).send({ error: sent.refused });
     return reply.code(201).send(sent);
   });

@@ -198,8 +198,8 @@ test('a change that the disk does not take exits 75', async () => {
 test('send hands over what is piped in, or asks for a test message', async () => {
   const admin = await adminUnderTest();
   const addresses = ['--from', 'ann@example.net', '--to', 'bob@example.org', '--to', '"a b"@example.org'];
-  const content = 'Subject: x\n\nhello\n';
-  const piped = await sendoff(admin, ['send', ...addresses], { piped: Buffer.from(content) });
+  const content = Buffer.from('Subject: x\n\nhello\n');
+  const piped = await sendoff(admin, ['send', ...addresses], { piped: content });
   expect({ code: piped.code, out: piped.out }).toEqual({ code: 0, out: 'queued as 0new00000001\n' });
   const test = await sendoff(admin, ['send', ...addresses, '--route', 'drop', '--json']);
   expect(JSON.parse(test.out)).toEqual({ id: '0new00000001' });

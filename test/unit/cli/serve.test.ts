@@ -11,6 +11,8 @@ import { until } from '../../harness/until.ts';
 const configuration = {} as Configuration;
 
 class RecordedDaemon implements Daemon {
+  readonly listeners = [];
+  readonly admin = { address: '127.0.0.1', port: 0 };
   readonly calls: string[] = [];
   readonly failure = Promise.withResolvers<Error>();
   readonly failed = this.failure.promise;
