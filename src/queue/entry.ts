@@ -35,7 +35,10 @@ export interface Hold {
 /** Key of an entry in the spool. */
 export interface EntryKey {
   readonly id: QueueId;
-  /** Counts up in one message; a split takes the next numbers. */
+  /**
+   * The first of the entry's recipients. Each recipient of a message is in one entry at most, so a
+   * split needs no counter and two splits at a time cannot collide.
+   */
   readonly seq: number;
 }
 

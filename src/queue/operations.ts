@@ -5,7 +5,6 @@ import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { RuleTrace } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
-import type { QueueEntry } from './entry.ts';
 
 /** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
 export interface QueueFilter {
@@ -67,7 +66,7 @@ export interface TestMail {
   readonly to: readonly string[];
   readonly route?: string;
   /** The whole message; line ends of any kind. Absent: a short test message. */
-  readonly content?: string;
+  readonly content?: Buffer;
 }
 
 export interface Readiness {
@@ -95,6 +94,3 @@ export interface Operations {
   reload(): Promise<readonly string[]>;
   readiness(): Promise<Readiness>;
 }
-
-/** Entries of one message that one view shows together. */
-export type Viewed = { readonly message: Message; readonly entry: QueueEntry };

@@ -1,0 +1,197 @@
+// One attempt for one claimed entry: sessions and transactions until every recipient has an outcome.
+// run.ts claims before and settles after; delivery/ does the talking.
+// Never retries what is in doubt, and never asks two hosts about the same recipient's refusal.
+import type { Clock, Timer } from '../clock/clock.ts';
+import type { Failure } from '../delivery/failure.ts';
+import type { Approach, HostPlan, Outgoing, Session } from '../delivery/session.ts';
+import type { Claim } from '../spool/spool.ts';
+import type { RecipientOutcome } from './settle.ts';
+
+/** How an attempt went, for settlement and events. */
+export interface AttemptReport {
+  readonly outcomes: ReadonlyMap<number, RecipientOutcome>;
+  readonly startedAt: number;
+  readonly via: {
+    readonly host: string;
+    readonly ip: string;
+    readonly source: string;
+    readonly tls: string | null;
+    readonly connectMs: number;
+  } | null;
+  readonly transferMs: number;
+}
+
+/** A run's connection, kept from message to message. */
+export interface Link {
+  session: Session | null;
+  readonly plan: HostPlan;
+  approach(): Approach;
+  /** Called with each session that opens. */
+  opened(): void;
+}
+
+export interface AttemptLimits {
+  readonly clock: Clock;
+  readonly stopping: AbortSignal;
+  readonly shutdownTimeout: number;
+}
+
+export async function attempt(claim: Claim, link: Link, limits: AttemptLimits): Promise<AttemptReport> {
+  const startedAt = limits.clock.now();
+  const outcomes = new Map<number, RecipientOutcome>();
+  const fuse = stopFuse(limits);
+  try {
+    const work = new Transactions(claim, link, outcomes, fuse);
+    await work.run();
+    return { outcomes, startedAt, via: work.via, transferMs: work.transferMs };
+  } finally {
+    fuse.close();
+  }
+}
+
+class Transactions {
+  via: AttemptReport['via'] = null;
+  transferMs = 0;
+  readonly #claim: Claim;
+  readonly #link: Link;
+  readonly #outcomes: Map<number, RecipientOutcome>;
+  readonly #fuse: Fuse;
+  #approach: Approach | null = null;
+
+  constructor(claim: Claim, link: Link, outcomes: Map<number, RecipientOutcome>, fuse: Fuse) {
+    this.#claim = claim;
+    this.#link = link;
+    this.#outcomes = outcomes;
+    this.#fuse = fuse;
+  }
+
+  async run(): Promise<void> {
+    let waiting = [...this.#claim.entry.recipients];
+    while (waiting.length > 0) {
+      const opened = await this.#open();
+      if ('failure' in opened) return this.#failAll(waiting, opened.failure);
+      const next = await this.#transact(opened.session, waiting);
+      // A peer that takes nobody and refuses nobody would be asked for ever.
+      if (next.length === waiting.length && this.#link.session) return this.#failAll(waiting, NO_PROGRESS);
+      waiting = next;
+    }
+  }
+
+  /** The session in hand, or the next one that the hosts allow. */
+  async #open(): Promise<{ session: Session } | { failure: Failure }> {
+    const { plan, session } = this.#link;
+    if (session?.usable) return { session };
+    await this.#drop();
+    if (plan.kind === 'failed') return { failure: plan.failure };
+    this.#approach ??= this.#link.approach();
+    const next = await this.#approach.next(this.#fuse.signal);
+    if ('failure' in next) return next;
+    this.#link.session = next.session;
+    this.#link.opened();
+    return next;
+  }
+
+  /** One transaction; returns the recipients that need another one. */
+  async #transact(session: Session, waiting: readonly number[]): Promise<number[]> {
+    this.#noteVia(session);
+    const { results, hostFailure, stale, transferMs } = await session.send(
+      this.#outgoing(waiting),
+      this.#fuse.signal,
+    );
+    if (stale) {
+      // The peer had closed an idle connection: nobody's failure, and no reason to count an attempt.
+      this.#approach ??= this.#link.approach();
+      await this.#drop();
+      return [...waiting];
+    }
+    this.transferMs += transferMs;
+    if (hostFailure) {
+      this.#approach ??= this.#link.approach();
+      this.#approach.note(hostFailure);
+      await this.#drop();
+    }
+    return waiting.filter((index, n) => {
+      const result = results[n];
+      if (!result || result.kind === 'next-transaction') return true;
+      if (hostFailure && result.kind === 'failed' && isHostMatter(result.failure)) return true;
+      this.#outcomes.set(index, result);
+      return false;
+    });
+  }
+
+  #outgoing(waiting: readonly number[]): Outgoing {
+    const { message } = this.#claim;
+    return {
+      from: message.from,
+      recipients: waiting.map((index) => message.recipients[index] ?? ''),
+      size: message.size,
+      eightBit: message.eightBit,
+      body: () => this.#claim.body(),
+      dotSent: () => {
+        this.#fuse.dotSent();
+        this.#claim.dotSent();
+      },
+    };
+  }
+
+  #noteVia(session: Session): void {
+    const { target, source, tls, connectMs, transactions } = session;
+    const { host, address: ip } = target;
+    this.via = { host, ip, source, tls, connectMs: transactions === 0 ? connectMs : 0 };
+  }
+
+  async #drop(): Promise<void> {
+    const { session } = this.#link;
+    this.#link.session = null;
+    await session?.close();
+  }
+
+  #failAll(waiting: readonly number[], failure: Failure): void {
+    for (const index of waiting) this.#outcomes.set(index, { kind: 'failed', failure });
+  }
+}
+
+const NO_PROGRESS: Failure = {
+  scope: 'message',
+  permanent: false,
+  class: 'protocol',
+  status: '4.5.3',
+  phase: 'rcpt',
+  text: 'the host keeps asking for another transaction and accepts no recipient in it',
+};
+
+function isHostMatter(failure: Failure): boolean {
+  return (failure.scope === 'host' || failure.scope === 'destination') && !failure.inDoubt;
+}
+
+interface Fuse {
+  readonly signal: AbortSignal;
+  dotSent(): void;
+  close(): void;
+}
+
+/**
+ * Ends an attempt when the daemon stops: before the final dot at once, after it when the
+ * shutdown timeout is over, for what the peer may have accepted should be heard.
+ */
+function stopFuse({ clock, stopping, shutdownTimeout }: AttemptLimits): Fuse {
+  const control = new AbortController();
+  let waiting = false;
+  let timer: Timer | null = null;
+  const onStop = (): void => {
+    if (waiting) timer = clock.after(shutdownTimeout, () => control.abort());
+    else control.abort();
+  };
+  if (stopping.aborted) control.abort();
+  else stopping.addEventListener('abort', onStop, { once: true });
+  return {
+    signal: control.signal,
+    dotSent: () => {
+      waiting = true;
+    },
+    close: () => {
+      stopping.removeEventListener('abort', onStop);
+      timer?.cancel();
+    },
+  };
+}

@@ -1,0 +1,53 @@
+// What fails for all waits for all: a destination's closed door and when to knock again.
+// run.ts reports each attempt here; the dispatcher obeys, the spool keeps it as a note.
+// Never charges a waiting message anything.
+import type { Random } from '../clock/random.ts';
+import type { Failure } from '../delivery/failure.ts';
+import type { RetrySchedule } from '../policy/policy.ts';
+import { type BackOff, backOffNote, type Destination } from './destinations.ts';
+
+/** Trouble of our own ends when we end it: looked at again this soon at the latest. */
+const LONGEST_OURS_MS = 5 * 60_000;
+
+/** Retries are spread, so that a thousand doors are not knocked on in the same second. */
+const SPREAD = 0.1;
+
+/** Notes for the spool's commit; null when nothing changed. */
+export type BackOffNotes = Readonly<Record<string, BackOff | null>> | null;
+
+/** The destination answered: its door is open. */
+export function opened(destination: Destination, now: number): BackOffNotes {
+  destination.lastSuccess = now;
+  if (!destination.backOff) return null;
+  destination.backOff = null;
+  return { [backOffNote(destination.key)]: null };
+}
+
+/**
+ * The destination did not answer, or turned everybody away. Several connections that break in the
+ * same moment are one failure: a door that is closed already is not closed further.
+ */
+export function closed(
+  destination: Destination,
+  failure: Failure,
+  schedule: RetrySchedule,
+  now: number,
+  random: Random,
+): BackOffNotes {
+  const before = destination.backOff;
+  if (before && before.until > now) return null;
+  const failures = (before?.failures ?? 0) + 1;
+  const after = schedule.classes.get(failure.class)?.after ?? schedule.after;
+  const step = after[Math.min(failures, after.length) - 1] ?? LONGEST_OURS_MS;
+  const delay =
+    (failure.ours ? Math.min(step, LONGEST_OURS_MS) : step) * (1 - SPREAD + 2 * SPREAD * random());
+  const backOff: BackOff = {
+    failures,
+    until: now + delay,
+    since: before?.since ?? now,
+    lastAt: now,
+    last: failure,
+  };
+  destination.backOff = backOff;
+  return { [backOffNote(destination.key)]: backOff };
+}

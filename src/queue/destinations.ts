@@ -1,0 +1,110 @@
+// The destinations that have mail or a history, as this process sees them.
+// dispatcher.ts decides by it who gets a run; run.ts reports what became of it.
+// Never the truth about mail: it is made from the spool's index and can be made again.
+import type { Failure } from '../delivery/failure.ts';
+import { type DestinationKey, parseDestination } from './entry.ts';
+import type { ConnectionLimit } from './limits.ts';
+
+/** A destination counts as answering this long after its last success. */
+const LIVE_MS = 30 * 60_000;
+
+/** Durable: kept in the spool's notes, so that a restart does not knock on closed doors at once. */
+export interface BackOff {
+  /** In a row. */
+  readonly failures: number;
+  /** No run before this time, then one probe. */
+  readonly until: number;
+  readonly since: number;
+  readonly lastAt: number;
+  readonly last: Failure;
+}
+
+export interface Destination {
+  readonly key: DestinationKey;
+  readonly route: string;
+  readonly domain: string | null;
+  /** As of the last look at its MX hosts. */
+  site: string | null;
+  /** What its connections were counted against then. */
+  limits: readonly ConnectionLimit[];
+  backOff: BackOff | null;
+  lastSuccess: number | null;
+  /** Runs asked for and not begun; when the oldest was asked for. */
+  asked: number;
+  askedAt: number;
+  /** Runs that hold a place, those that idle with an open connection among them. */
+  running: number;
+  /** Ends the wait of a run that idles. */
+  readonly idle: Set<() => void>;
+  /** When the delayed run in Redis begins; null: none asked for. */
+  delayedUntil: number | null;
+  /** Earliest unclaimed due time, as last seen; null: nothing waits. */
+  nextDue: number | null;
+  /** Waits in one of the dispatcher's lines for a place. */
+  parked: boolean;
+  /** No run before this time: a rate limit said so. */
+  notBefore: number;
+}
+
+export type Standing = 'new' | 'live' | 'backing-off';
+
+export function standing(destination: Destination, now: number): Standing {
+  if (destination.backOff) return 'backing-off';
+  const { lastSuccess } = destination;
+  return lastSuccess !== null && now - lastSuccess < LIVE_MS ? 'live' : 'new';
+}
+
+/** The back-off of a destination whose door is closed; null once a probe may knock. */
+export function closedDoor(destination: Destination | undefined, now: number): BackOff | null {
+  const backOff = destination?.backOff;
+  return backOff && backOff.until > now ? backOff : null;
+}
+
+/** Name of the spool's note that keeps a destination's back-off. */
+export const backOffNote = (key: DestinationKey): string => `backoff ${key}`;
+export const BACK_OFF_NOTES = 'backoff ';
+
+export class Destinations {
+  readonly #table = new Map<DestinationKey, Destination>();
+
+  get(key: DestinationKey): Destination | undefined {
+    return this.#table.get(key);
+  }
+
+  /** The destination, made when it is not there yet. */
+  of(key: DestinationKey): Destination {
+    const known = this.#table.get(key);
+    if (known) return known;
+    const made: Destination = {
+      key,
+      ...parseDestination(key),
+      site: null,
+      limits: [],
+      backOff: null,
+      lastSuccess: null,
+      asked: 0,
+      askedAt: 0,
+      running: 0,
+      idle: new Set(),
+      delayedUntil: null,
+      nextDue: null,
+      parked: false,
+      notBefore: 0,
+    };
+    this.#table.set(key, made);
+    return made;
+  }
+
+  all(): Iterable<Destination> {
+    return this.#table.values();
+  }
+
+  /** Drops what has no mail, no run and no history worth keeping. */
+  forgetIdle(now: number): void {
+    for (const destination of this.#table.values()) {
+      const { nextDue, asked, running, parked } = destination;
+      const busy = nextDue !== null || asked > 0 || running > 0 || parked;
+      if (!busy && standing(destination, now) === 'new') this.#table.delete(destination.key);
+    }
+  }
+}

@@ -1,0 +1,244 @@
+// Decides when which destination gets a run: after a commit, at a due time, when a place comes free.
+// Before it the spool's index, after it BullMQ; the sweep makes good whatever was lost between them.
+// Never opens a connection and never touches a message.
+import type { Clock, Timer } from '../clock/clock.ts';
+import type { ReachMilestone } from '../clock/milestones.ts';
+import type { Spool } from '../spool/spool.ts';
+import type { RunQueue } from './bull.ts';
+import { closedDoor, type Destination, type Destinations, standing } from './destinations.ts';
+import type { DestinationKey } from './entry.ts';
+import { Idlers } from './idlers.ts';
+import type { LimitKey } from './limits.ts';
+import { PlaceLines, SlowLine } from './lines.ts';
+
+/** Due entries that deserve one more connection: fewer are sent faster by those that are open. */
+const BACKLOG_PER_RUN = 4;
+
+/** How often due times and lost runs are looked at. */
+const SWEEP_MS = 1000;
+
+/** A run that nobody began this long after it was asked for, with places free, is lost. */
+const LOST_MS = 5000;
+
+export interface DispatcherOptions {
+  readonly spool: Spool;
+  readonly destinations: Destinations;
+  readonly clock: Clock;
+  readonly ask: RunQueue['ask'];
+  /** Runs at a time, in all (delivery.connections). */
+  readonly connections: number;
+  /** Connections that the destination's limits still allow. */
+  readonly room: (destination: Destination) => number;
+  readonly reached: ReachMilestone;
+}
+
+/** A run's leave to work; `answered` gives the slow place back early. */
+export interface Admission {
+  answered(): void;
+  ended(): void;
+}
+
+export class Dispatcher {
+  readonly idlers = new Idlers();
+  readonly #options: DispatcherOptions;
+  readonly #slowPlaces: number;
+  #slowTaken = 0;
+  readonly #slowAsked = new Set<Destination>();
+  readonly #slowLine = new SlowLine();
+  readonly #placeLines = new PlaceLines();
+  #running = 0;
+  #asked = 0;
+  #dirty = new Set<Destination>();
+  #sweepTimer: Timer | null = null;
+  /** Before its start the index is the only one that needs to know what arrived. */
+  #working = false;
+  #stopped = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+    // What does not answer holds at most a third of all connections: the living keep the rest.
+    this.#slowPlaces = Math.max(1, Math.floor(options.connections / 3));
+  }
+
+  /** Reads the spool's index and begins to sweep. */
+  start(): void {
+    if (this.#stopped) return;
+    this.#working = true;
+    for (const stock of this.#options.spool.stock()) {
+      this.#options.destinations.of(stock.destination).nextDue = stock.nextDue;
+    }
+    this.#sweep();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#working = false;
+    this.#sweepTimer?.cancel();
+    this.idlers.dismissAll();
+  }
+
+  /** New or changed mail for these destinations is on disk. */
+  arrived(keys: Iterable<DestinationKey>): void {
+    for (const key of keys) this.look(this.#options.destinations.of(key));
+  }
+
+  /** Looks at a destination again in this turn of the event loop, once however often it is called. */
+  look(destination: Destination): void {
+    if (!this.#working) return;
+    if (this.#dirty.size === 0) setImmediate(() => this.#flush());
+    this.#dirty.add(destination);
+  }
+
+  /** Runs wait for a place in the worker: turns should be short. */
+  get crowded(): boolean {
+    return this.#asked > 0 && this.#running >= this.#options.connections;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /** At the begin of a run: null when all slow places are taken (the destination then waits in line). */
+  admit(destination: Destination, delayed: boolean): Admission | null {
+    if (delayed) destination.delayedUntil = null;
+    else this.#begun(destination);
+    const now = this.#options.clock.now();
+    const slow = standing(destination, now) !== 'live';
+    if (!this.#working || closedDoor(destination, now)) return null;
+    if (slow && (this.#slowTaken >= this.#slowPlaces || destination.running > 0)) {
+      if (destination.running === 0) this.#slowLine.add(destination);
+      return null;
+    }
+    return this.#admission(destination, slow);
+  }
+
+  /** The destination waits until a place under the limit comes free. */
+  park(destination: Destination, full: LimitKey): void {
+    this.#placeLines.add(full, destination);
+    this.idlers.dismissOne(full);
+  }
+
+  /** A place under the limit came free. */
+  freed(key: LimitKey): void {
+    const next = this.#placeLines.next(key);
+    if (next) this.look(next);
+  }
+
+  /** Limits changed: everybody who waited may try again. */
+  limitsChanged(): void {
+    for (const destination of this.#placeLines.empty()) this.look(destination);
+  }
+
+  #admission(destination: Destination, slow: boolean): Admission {
+    destination.running++;
+    this.#running++;
+    let holdsSlow = slow;
+    if (slow) this.#slowTaken++;
+    const answered = (): void => {
+      if (!holdsSlow) return;
+      holdsSlow = false;
+      this.#slowTaken--;
+      this.#callSlow();
+    };
+    return {
+      answered,
+      ended: () => {
+        destination.running--;
+        this.#running--;
+        answered();
+        this.look(destination);
+      },
+    };
+  }
+
+  #flush(): void {
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    if (this.#working) for (const destination of dirty) this.#consider(destination);
+  }
+
+  #consider(destination: Destination): void {
+    if (destination.parked) return;
+    const now = this.#options.clock.now();
+    destination.nextDue = this.#options.spool.nextDue(destination.key);
+    if (destination.nextDue === null) return;
+    const start = startOf(destination, destination.nextDue);
+    if (start > now) this.#askLater(destination, start, now);
+    else if (standing(destination, now) === 'live') this.#askLive(destination, now);
+    else this.#askProbe(destination);
+  }
+
+  #askLive(destination: Destination, now: number): void {
+    const room = this.#options.room(destination) - destination.asked;
+    const cap = BACKLOG_PER_RUN * (destination.running + destination.asked + Math.max(room, 0));
+    const due = this.#options.spool.dueCount(destination.key, now, Math.max(cap, 1));
+    this.idlers.wake(destination, due);
+    const wanted = Math.ceil(due / BACKLOG_PER_RUN) - destination.running - destination.asked;
+    for (let i = Math.min(wanted, room); i > 0; i--) this.#ask(destination, false);
+  }
+
+  /** One run at first for what is new or backs off: it finds out for all that wait. */
+  #askProbe(destination: Destination): void {
+    if (destination.running > 0) this.idlers.wake(destination, 1);
+    if (destination.running + destination.asked > 0) return;
+    if (this.#slowTaken + this.#slowAsked.size >= this.#slowPlaces) this.#slowLine.add(destination);
+    else this.#ask(destination, true);
+  }
+
+  #ask(destination: Destination, slow: boolean): void {
+    const now = this.#options.clock.now();
+    if (destination.asked++ === 0) destination.askedAt = now;
+    this.#asked++;
+    if (slow) this.#slowAsked.add(destination);
+    if (this.#running >= this.#options.connections) this.idlers.dismissOne(null);
+    const request = { destination: destination.key, delay: 0, priority: slow ? 'slow' : 'live' } as const;
+    void this.#options.ask(request).then((taken) => {
+      if (taken) this.#options.reached('run-asked');
+      else this.#begun(destination);
+    });
+  }
+
+  #askLater(destination: Destination, start: number, now: number): void {
+    const { delayedUntil } = destination;
+    if (delayedUntil !== null && delayedUntil > now && delayedUntil <= start) return;
+    destination.delayedUntil = start;
+    const request = { destination: destination.key, delay: start - now, priority: 'slow' } as const;
+    void this.#options.ask(request).then((taken) => {
+      if (!taken) destination.delayedUntil = null;
+    });
+  }
+
+  /** One run that was asked for has begun, or never will. */
+  #begun(destination: Destination): void {
+    if (destination.asked === 0) return;
+    destination.asked--;
+    this.#asked--;
+    this.#slowAsked.delete(destination);
+  }
+
+  #callSlow(): void {
+    if (this.#slowTaken + this.#slowAsked.size >= this.#slowPlaces) return;
+    const next = this.#slowLine.next();
+    if (next) this.look(next);
+  }
+
+  #sweep(): void {
+    if (!this.#working) return;
+    const now = this.#options.clock.now();
+    const full = this.#running >= this.#options.connections;
+    for (const destination of this.#options.destinations.all()) {
+      if (destination.asked > 0 && !full && now - destination.askedAt > LOST_MS) {
+        while (destination.asked > 0) this.#begun(destination);
+      }
+      const { nextDue, running, asked } = destination;
+      if (nextDue !== null && startOf(destination, nextDue) <= now && running + asked === 0)
+        this.look(destination);
+    }
+    this.#options.destinations.forgetIdle(now);
+    this.#sweepTimer = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+}
+
+function startOf(destination: Destination, due: number): number {
+  return Math.max(due, destination.backOff?.until ?? 0, destination.notBefore);
+}

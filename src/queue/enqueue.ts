@@ -1,0 +1,62 @@
+// Turns a message and its recipients into queue entries.
+// intake.ts and bounce.ts call it right before a commit; placement.ts says where each recipient goes.
+// Never writes: the entries go into the caller's commit.
+import type { Message } from '../mail/envelope.ts';
+import type { RetrySchedule } from '../policy/policy.ts';
+import { expiryOf, nextWarning } from '../policy/schedule.ts';
+import type { DestinationKey, Hold, QueueEntry } from './entry.ts';
+import { type PlacementContext, place } from './placement.ts';
+
+export interface Enqueued {
+  readonly entries: readonly QueueEntry[];
+  /** Recipients whose route is a discard route. */
+  readonly discarded: readonly number[];
+}
+
+/**
+ * Recipients that policy rejects are held here with the rule's name: a client's were refused at
+ * RCPT already, and what the daemon wrote itself has nobody to be refused to.
+ */
+export function enqueue(message: Omit<Message, 'size'>, context: PlacementContext): Enqueued {
+  const all = message.recipients.map((_, index) => index);
+  const entries: QueueEntry[] = [];
+  const discarded: number[] = [];
+  for (const placement of place(message, all, null, context)) {
+    const { recipients } = placement;
+    if (placement.kind === 'discard') discarded.push(...recipients);
+    else if (placement.kind === 'queue') {
+      entries.push(fresh(message, placement.destination, recipients, placement.decision.retry));
+    } else {
+      const reason = `rule "${placement.rule}" rejects it: ${placement.reply.text}`;
+      const hold: Hold = { reason, since: message.arrived, by: 'policy' };
+      entries.push({ ...fresh(message, HELD, recipients, context.policy.defaultRetry), hold });
+    }
+  }
+  return { entries, discarded };
+}
+
+/** Where an entry stands that no rule sends anywhere; its release looks for a route again. */
+const HELD: DestinationKey = 'held';
+
+function fresh(
+  message: Omit<Message, 'size'>,
+  destination: DestinationKey,
+  recipients: readonly number[],
+  schedule: RetrySchedule,
+): QueueEntry {
+  // The null sender wants no answer, so it wants no warning either (RFC 5321 §4.5.5).
+  const warning = message.from === '' ? null : nextWarning(schedule, message.arrived, 0);
+  return {
+    id: message.id,
+    seq: recipients[0] ?? 0,
+    destination,
+    recipients,
+    due: message.arrived,
+    attempts: 0,
+    routeAttempts: 0,
+    expires: expiryOf(schedule, null, message.arrived),
+    warnings: 0,
+    ...(warning !== null && { nextWarning: warning }),
+    crashes: 0,
+  };
+}

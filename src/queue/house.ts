@@ -1,0 +1,45 @@
+// What the parts of the queue need of each other and of the daemon: one bundle, made once.
+// daemon.ts fills it; run.ts, settler.ts, review.ts, timers.ts and control.ts take it.
+// Never grows behaviour: it is a list of parts.
+import type { Clock } from '../clock/clock.ts';
+import type { ReachMilestone } from '../clock/milestones.ts';
+import type { Random } from '../clock/random.ts';
+import type { Delivery } from '../delivery/session.ts';
+import type { Alarms } from '../observe/alarms.ts';
+import type { Observer } from '../observe/events.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { Spool } from '../spool/spool.ts';
+import { closedDoor, type Destinations } from './destinations.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { Pace, Places } from './limits.ts';
+import type { PlacementContext } from './placement.ts';
+
+export interface House {
+  readonly spool: Spool;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: Observer;
+  readonly alarms: Alarms;
+  readonly delivery: Delivery;
+  readonly destinations: Destinations;
+  readonly dispatcher: Dispatcher;
+  readonly places: Places;
+  readonly pace: Pace;
+  /** The policy in force; another object after each reload. */
+  readonly policy: () => Policy;
+  readonly hostname: string;
+  readonly postmaster: string | null;
+  /** Milliseconds that an attempt after its final dot gets once `stopping` is aborted. */
+  readonly shutdownTimeout: number;
+  readonly stopping: AbortSignal;
+  readonly reached: ReachMilestone;
+}
+
+/** What placing sees of the house at this moment. */
+export function placementContext(house: Pick<House, 'policy' | 'destinations' | 'clock'>): PlacementContext {
+  const now = house.clock.now();
+  return {
+    policy: house.policy(),
+    door: (key) => closedDoor(house.destinations.get(key), now),
+  };
+}

@@ -1,0 +1,70 @@
+// Destinations that wait for a place: the line of those that do not answer, one line for each full limit.
+// dispatcher.ts parks them here and calls the next one when a place comes free.
+// Never holds a destination twice, and never decides who may run.
+import type { Destination } from './destinations.ts';
+import type { LimitKey } from './limits.ts';
+
+/** Of four places for destinations without a recent success, one goes to those that failed before. */
+const FAILING_SHARE = 4;
+
+/** First come, first served, in two queues, so that closed doors do not keep new ones waiting. */
+export class SlowLine {
+  readonly #fresh = new Set<Destination>();
+  readonly #failing = new Set<Destination>();
+  #served = 0;
+
+  add(destination: Destination): void {
+    destination.parked = true;
+    (destination.backOff ? this.#failing : this.#fresh).add(destination);
+  }
+
+  next(): Destination | undefined {
+    this.#served++;
+    const failingFirst = this.#served % FAILING_SHARE === 0;
+    const order = failingFirst ? [this.#failing, this.#fresh] : [this.#fresh, this.#failing];
+    return shift(order[0]) ?? shift(order[1]);
+  }
+
+  get size(): number {
+    return this.#fresh.size + this.#failing.size;
+  }
+}
+
+/** Lines by the limit that was full. */
+export class PlaceLines {
+  readonly #lines = new Map<LimitKey, Set<Destination>>();
+
+  add(key: LimitKey, destination: Destination): void {
+    destination.parked = true;
+    const line = this.#lines.get(key) ?? new Set();
+    line.add(destination);
+    this.#lines.set(key, line);
+  }
+
+  next(key: LimitKey): Destination | undefined {
+    const line = this.#lines.get(key);
+    const destination = shift(line);
+    if (line?.size === 0) this.#lines.delete(key);
+    return destination;
+  }
+
+  waiting(key: LimitKey): boolean {
+    return this.#lines.has(key);
+  }
+
+  /** Takes everybody out, for limits that changed. */
+  empty(): Destination[] {
+    const all = [...this.#lines.values()].flatMap((line) => [...line]);
+    for (const destination of all) destination.parked = false;
+    this.#lines.clear();
+    return all;
+  }
+}
+
+function shift(line: Set<Destination> | undefined): Destination | undefined {
+  const [first] = line ?? [];
+  if (!first) return undefined;
+  line?.delete(first);
+  first.parked = false;
+  return first;
+}

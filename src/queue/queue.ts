@@ -1,0 +1,111 @@
+// The queue as a whole: destinations, dispatcher, runs, timers and operations over one spool.
+// daemon.ts starts it when the spool is open and stops it before the spool closes.
+// Never accepts mail itself: intake.ts does, and tells it what arrived.
+import type { RedisOptions } from 'ioredis';
+import { openRunQueue, type RunQueue } from './bull.ts';
+import { BACK_OFF_NOTES, type BackOff, type Destination, Destinations, standing } from './destinations.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { DestinationKey } from './entry.ts';
+import type { House } from './house.ts';
+import { Pace, Places } from './limits.ts';
+import { review } from './review.ts';
+import { run } from './run.ts';
+import { MailTimers } from './timers.ts';
+
+export interface QueueOptions
+  extends Omit<House, 'destinations' | 'dispatcher' | 'places' | 'pace' | 'stopping'> {
+  readonly redis: { readonly asking: RedisOptions; readonly working: RedisOptions };
+  /** Connections in all. */
+  readonly connections: number;
+}
+
+export interface MailQueue {
+  readonly house: House;
+  /** Begins to work as soon as Redis answers. */
+  start(): void;
+  /** Another policy is in force: goes over the mail that is queued. Resolves with the number moved. */
+  policyChanged(): Promise<number>;
+  /** Destinations by state, for the metrics. */
+  states(): Readonly<Record<string, number>>;
+  /** Ends what is under way as the House's shutdownTimeout says. */
+  stop(): Promise<void>;
+}
+
+export function createQueue(options: QueueOptions): MailQueue {
+  const stopping = new AbortController();
+  const destinations = new Destinations();
+  // Two parts that need each other: the dispatcher asks BullMQ for runs, which come back to `house`.
+  const work = (key: DestinationKey, delayed: boolean): Promise<void> => run(key, delayed, house);
+  const runs = openRunQueue({
+    spoolId: options.spool.id,
+    connection: options.redis,
+    concurrency: options.connections,
+    run: work,
+    onTrouble: (error) => options.observer.debug('redis', { error: error.message }),
+  });
+  const places = new Places((key) => dispatcher.freed(key));
+  const dispatcher = new Dispatcher({
+    ...options,
+    destinations,
+    ask: (request) => runs.ask(request),
+    room: (destination) => room(destination, places, options.connections),
+  });
+  const { redis: _, connections: __, ...parts } = options;
+  const house: House = {
+    ...parts,
+    destinations,
+    dispatcher,
+    places,
+    pace: new Pace(),
+    stopping: stopping.signal,
+  };
+  const timers = new MailTimers(house);
+  return {
+    house,
+    start() {
+      recallBackOffs(house);
+      timers.start();
+      // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
+      void runs.start(stopping.signal).then(() => dispatcher.start());
+    },
+    async policyChanged() {
+      dispatcher.limitsChanged();
+      return review(house, null);
+    },
+    states: () => countStates(destinations, options.clock.now()),
+    stop: () => stop(stopping, dispatcher, timers, runs),
+  };
+}
+
+async function stop(
+  stopping: AbortController,
+  dispatcher: Dispatcher,
+  timers: MailTimers,
+  runs: RunQueue,
+): Promise<void> {
+  stopping.abort();
+  dispatcher.stop();
+  await Promise.all([timers.stop(), runs.close()]);
+}
+
+/** Connections that the limits last seen for this destination still allow. */
+function room(destination: Destination, places: Places, connections: number): number {
+  const free = destination.limits.map((limit) => limit.connections - places.taken(limit.key));
+  return Math.min(connections, ...free);
+}
+
+/** Closed doors stay closed across a restart. */
+function recallBackOffs(house: House): void {
+  for (const [key, note] of house.spool.notes(BACK_OFF_NOTES)) {
+    house.destinations.of(key.slice(BACK_OFF_NOTES.length)).backOff = note as BackOff;
+  }
+}
+
+function countStates(destinations: Destinations, now: number): Record<string, number> {
+  const states: Record<string, number> = { new: 0, live: 0, 'backing-off': 0 };
+  for (const destination of destinations.all()) {
+    const state = standing(destination, now);
+    states[state] = (states[state] ?? 0) + 1;
+  }
+  return states;
+}

@@ -1,0 +1,27 @@
+// The change that moves an entry to where its recipients belong now.
+// Used before an attempt and by a review, when placement and entry no longer agree.
+// Never attempts anything and charges nobody an attempt.
+import type { Change } from '../spool/spool.ts';
+import type { QueueEntry } from './entry.ts';
+import type { Placement } from './placement.ts';
+
+/** True when the entry already stands where all its recipients belong. */
+export function inPlace(entry: QueueEntry, placements: readonly Placement[]): boolean {
+  const [only, ...others] = placements;
+  return others.length === 0 && only?.kind === 'queue' && only.destination === entry.destination;
+}
+
+export function relocate(entry: QueueEntry, placements: readonly Placement[], now: number): Change {
+  const put: QueueEntry[] = [];
+  let discarded = 0;
+  for (const placement of placements) {
+    const part = { ...entry, recipients: placement.recipients, seq: placement.recipients[0] ?? entry.seq };
+    if (placement.kind === 'discard') discarded += placement.recipients.length;
+    else if (placement.kind === 'reject') {
+      const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
+      put.push({ ...part, hold: { reason, since: now, by: 'policy' } });
+    } else if (placement.destination === entry.destination) put.push(part);
+    else put.push({ ...part, destination: placement.destination, routeAttempts: 0, due: now });
+  }
+  return { remove: [{ id: entry.id, seq: entry.seq }], put, ended: discarded > 0 ? { discarded } : {} };
+}

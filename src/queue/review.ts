@@ -1,0 +1,73 @@
+// Goes over mail that is queued and moves what belongs elsewhere by now.
+// After a reload over everything, after a failure over the destination that closed its door.
+// Never holds up the loop: it works in slices, and leaves alone what is being delivered.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Message } from '../mail/envelope.ts';
+import type { Change } from '../spool/spool.ts';
+import type { DestinationKey, QueueEntry } from './entry.ts';
+import { type House, placementContext } from './house.ts';
+import { place } from './placement.ts';
+import { inPlace, relocate } from './relocate.ts';
+
+/** Entries looked at before others get the loop: some milliseconds. */
+const SLICE = 200;
+
+/** Looks at all queued mail, or at one destination's. Resolves with the number of entries moved or held. */
+export async function review(house: House, destination: DestinationKey | null): Promise<number> {
+  let moved = 0;
+  let after: QueueEntry | null = null;
+  while (!house.stopping.aborted) {
+    const slice = take(house, destination, after);
+    const changes: Promise<void>[] = [];
+    for (const entry of slice) {
+      const change = misplaced(house, entry);
+      if (!change) continue;
+      moved++;
+      changes.push(
+        house.spool
+          .change(change.change)
+          .then(() => tellRelocated(house, change.message, entry, change.change)),
+      );
+    }
+    await Promise.all(changes);
+    after = slice.at(-1) ?? null;
+    if (slice.length < SLICE) break;
+    await nextTurn();
+  }
+  return moved;
+}
+
+function take(house: House, destination: DestinationKey | null, after: QueueEntry | null): QueueEntry[] {
+  const source = destination === null ? house.spool.scan(after) : house.spool.entriesOf(destination, after);
+  const slice: QueueEntry[] = [];
+  for (const entry of source) {
+    slice.push(entry);
+    if (slice.length === SLICE) break;
+  }
+  return slice;
+}
+
+function misplaced(house: House, entry: QueueEntry): { message: Message; change: Change } | null {
+  if (entry.hold || house.spool.isClaimed(entry)) return null;
+  const message = house.spool.message(entry.id);
+  if (!message) return null;
+  const placements = place(message, entry.recipients, entry, placementContext(house));
+  if (inPlace(entry, placements)) return null;
+  return { message, change: relocate(entry, placements, house.clock.now()) };
+}
+
+/** Reports what a committed relocation did and wakes the destinations that got mail. */
+export function tellRelocated(house: House, message: Message, entry: QueueEntry, change: Change): void {
+  const kept = new Set<number>();
+  const of = (index: number) => ({ id: message.id, from: message.from, to: message.recipients[index] ?? '' });
+  for (const put of change.put ?? []) {
+    for (const index of put.recipients) {
+      kept.add(index);
+      if (put.hold) house.observer.event({ ...of(index), event: 'held', reason: put.hold.reason });
+    }
+    if (!put.hold) house.dispatcher.arrived([put.destination]);
+  }
+  for (const index of entry.recipients) {
+    if (!kept.has(index)) house.observer.event({ ...of(index), event: 'discarded', route: 'discard' });
+  }
+}

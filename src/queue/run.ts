@@ -1,0 +1,208 @@
+// One run: one connection's turn at one destination, claim after claim.
+// BullMQ's worker calls it; it asks policy, sends through delivery/, settles in the spool.
+// Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
+import { pause } from '../clock/clock.ts';
+import type { Failure } from '../delivery/failure.ts';
+import type { Approach } from '../delivery/session.ts';
+import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
+import { siteOf } from '../policy/sites.ts';
+import type { Claim } from '../spool/spool.ts';
+import { type AttemptReport, attempt, type Link } from './attempt.ts';
+import { type BackOffNotes, closed, opened } from './backoff.ts';
+import { nextClaim, type RoutedClaim } from './claims.ts';
+import type { Destination } from './destinations.ts';
+import type { Admission } from './dispatcher.ts';
+import type { DestinationKey } from './entry.ts';
+import type { House } from './house.ts';
+import { type ConnectionLimit, routeKey, siteKey } from './limits.ts';
+import { review } from './review.ts';
+import { writeOutcome } from './settler.ts';
+
+/** While others wait for a place, a turn ends after this long: short enough to be fair, long enough to be worth a connection. */
+const TURN_MS = 3_000;
+
+/** Peers close idle connections after 5 minutes (RFC 5321 §4.5.3.2.7); some seconds catch a burst's tail. */
+const IDLE_MS = 5_000;
+
+/** No connection is older: load balancers and routing changes get their chance. */
+const CONNECTION_MS = 300_000;
+
+/** A longer wait for a rate's next turn is not worth holding a connection. */
+const LONGEST_PACE_MS = 5_000;
+
+export async function run(key: DestinationKey, delayed: boolean, house: House): Promise<void> {
+  const destination = house.destinations.of(key);
+  const admission = house.dispatcher.admit(destination, delayed);
+  if (!admission) return;
+  try {
+    await new Turn(house, destination, admission).take();
+  } catch (error) {
+    house.observer.warn('a run ended unexpectedly', { destination: key, error: String(error) });
+  } finally {
+    admission.ended();
+  }
+  // Mail that waits behind a closed door may have a fallback.
+  if (destination.backOff && hasFallback(house.policy())) await review(house, key);
+}
+
+function hasFallback(policy: Policy): boolean {
+  return policy.rules.some(({ ending }) => ending?.kind === 'route' && ending.routes.length > 1);
+}
+
+class Turn {
+  readonly #house: House;
+  readonly #destination: Destination;
+  readonly #admission: Admission;
+  readonly #startedAt: number;
+  #site: Site | null = null;
+  #limits: readonly ConnectionLimit[] = [];
+  /** The outcome that is being written while the next message is already on its way. */
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(house: House, destination: Destination, admission: Admission) {
+    this.#house = house;
+    this.#destination = destination;
+    this.#admission = admission;
+    this.#startedAt = house.clock.now();
+  }
+
+  async take(): Promise<void> {
+    const first = await nextClaim(this.#house, this.#destination);
+    if (!first) return;
+    const route = this.#house.policy().routes.get(this.#destination.route);
+    if (!route || route.via === 'discard') return first.claim.release();
+    const link = await this.#link(route);
+    const places = this.#house.places.take(this.#limits);
+    if ('full' in places) {
+      first.claim.release();
+      return this.#house.dispatcher.park(this.#destination, places.full);
+    }
+    try {
+      await this.#work(first, link, route);
+    } finally {
+      await link.session?.close();
+      places.release();
+      await this.#writing;
+    }
+  }
+
+  async #work(first: RoutedClaim, link: Link, route: MxRoute | SmarthostRoute): Promise<void> {
+    let next: RoutedClaim | null = first;
+    while (next) {
+      if (!(await this.#paced(next.claim))) return;
+      const report = await this.#attempt(next.claim, link);
+      const notes = this.#judge(next, report);
+      await this.#writing;
+      this.#writing = this.#write(next.claim, report, notes);
+      if (this.#over(link, route)) return;
+      next = await this.#following(link);
+    }
+  }
+
+  async #attempt(claim: Claim, link: Link): Promise<AttemptReport> {
+    try {
+      return await attempt(claim, link, this.#house);
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+  }
+
+  /** Hosts, site and limits of the destination, and the connection that this run will keep. */
+  async #link(route: MxRoute | SmarthostRoute): Promise<Link> {
+    const { delivery, stopping } = this.#house;
+    const { domain } = this.#destination;
+    const plan = await delivery.plan(route, domain, stopping);
+    const mx = route.via === 'mx' && plan.kind === 'hosts';
+    const site = mx ? siteOf(this.#house.policy(), domain ?? '', plan.bestMx) : null;
+    this.#site = site;
+    this.#limits = connectionLimits(route, site);
+    this.#destination.site = site?.name ?? null;
+    this.#destination.limits = this.#limits;
+    const approach = (): Approach => {
+      if (plan.kind === 'failed') throw new Error('there are no hosts to approach');
+      return delivery.approach(route, plan, site);
+    };
+    return { session: null, plan, approach, opened: () => this.#admission.answered() };
+  }
+
+  /** Waits for the rate's next turn; false when that takes too long and the claim was given back. */
+  async #paced(claim: Claim): Promise<boolean> {
+    const site = this.#site;
+    if (!site?.rate) return true;
+    const { pace, clock, stopping, dispatcher } = this.#house;
+    const key = siteKey(site.name);
+    const wait = pace.wait(key, clock.now());
+    if (wait > LONGEST_PACE_MS || (wait > 0 && dispatcher.crowded)) {
+      this.#destination.notBefore = clock.now() + wait;
+      claim.release();
+      return false;
+    }
+    if (await pause(clock, pace.reserve(key, site.rate, clock.now()), stopping)) return true;
+    claim.release();
+    return false;
+  }
+
+  /** Opens or closes the destination's door by what the attempt found. */
+  #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
+    const { clock, random } = this.#house;
+    const failure = doorFailure(report);
+    if (!failure) return opened(this.#destination, clock.now());
+    if (failure.permanent || failure.aborted) return null;
+    return closed(this.#destination, failure, routed.decision.retry, clock.now(), random);
+  }
+
+  async #write(claim: Claim, report: AttemptReport, notes: BackOffNotes): Promise<void> {
+    const site = this.#site?.name ?? this.#destination.route;
+    try {
+      await writeOutcome(this.#house, claim, report, { route: this.#destination.route, site }, notes);
+    } catch (error) {
+      // The spool has said why and ends the process; the attempt is in doubt if its dot was sent.
+      this.#house.observer.warn('an outcome could not be written', {
+        id: claim.message.id,
+        error: String(error),
+      });
+    }
+  }
+
+  #over(link: Link, route: MxRoute | SmarthostRoute): boolean {
+    const { stopping, dispatcher, clock } = this.#house;
+    if (stopping.aborted || this.#destination.backOff) return true;
+    const most = route.messagesPerConnection ?? this.#site?.messagesPerConnection ?? Number.POSITIVE_INFINITY;
+    if ((link.session?.transactions ?? 0) >= most) return true;
+    const age = clock.now() - this.#startedAt;
+    return age > CONNECTION_MS || (age > TURN_MS && dispatcher.crowded);
+  }
+
+  /** The next claim, waiting some seconds with the connection open when nothing is due. */
+  async #following(link: Link): Promise<RoutedClaim | null> {
+    for (;;) {
+      const claim = await nextClaim(this.#house, this.#destination);
+      if (claim || !link.session?.usable) return claim;
+      await this.#writing;
+      const { dispatcher, clock, stopping } = this.#house;
+      const keys = this.#limits.map(({ key }) => key);
+      if (!(await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping))) return null;
+    }
+  }
+}
+
+/** The limits that count a connection of this route to this site. */
+export function connectionLimits(route: MxRoute | SmarthostRoute, site: Site | null): ConnectionLimit[] {
+  const limits: ConnectionLimit[] = [];
+  if (site) limits.push({ key: siteKey(site.name), connections: site.connections });
+  if (route.connections !== null) limits.push({ key: routeKey(route.name), connections: route.connections });
+  return limits;
+}
+
+/** The failure that kept everybody from being served: of the destination, or of all its hosts. */
+function doorFailure(report: AttemptReport): Failure | null {
+  let found: Failure | null = null;
+  for (const outcome of report.outcomes.values()) {
+    if (outcome.kind === 'delivered') return null;
+    const { failure } = outcome;
+    if (failure.scope !== 'destination' && failure.scope !== 'host') return null;
+    found ??= failure;
+  }
+  return found;
+}

@@ -1,0 +1,160 @@
+// What one attempt means for its entry: who is done, who waits until when, who is given up.
+// Between an attempt's outcomes and the spool's commit: pure, the caller writes and reports.
+// Never forgets a recipient: every one of the entry's ends in exactly one of the results.
+import type { Random } from '../clock/random.ts';
+import type { Failure } from '../delivery/failure.ts';
+import type { Message } from '../mail/envelope.ts';
+import { expiryOf, nextAttempt } from '../policy/schedule.ts';
+import type { Outcome } from '../spool/spool.ts';
+import type { Doubt, QueueEntry } from './entry.ts';
+import { type Placement, type PlacementContext, place } from './placement.ts';
+
+/** How one recipient came out of one attempt. */
+export type RecipientOutcome =
+  | { readonly kind: 'delivered'; readonly reply: string }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** What becomes of one recipient. */
+export type Verdict =
+  | { readonly kind: 'delivered'; readonly index: number; readonly reply: string }
+  | {
+      readonly kind: 'deferred';
+      readonly index: number;
+      readonly failure: Failure;
+      readonly entry: QueueEntry;
+    }
+  | { readonly kind: 'bounced' | 'expired'; readonly index: number; readonly failure: Failure }
+  | { readonly kind: 'discarded'; readonly index: number; readonly failure: Failure; readonly route: string };
+
+export interface Settlement {
+  readonly verdicts: readonly Verdict[];
+  /** What stays queued, in entries. */
+  readonly put: readonly QueueEntry[];
+  readonly ended: Readonly<Partial<Record<Outcome, number>>>;
+}
+
+export interface SettleContext extends PlacementContext {
+  readonly now: number;
+  readonly random: Random;
+}
+
+/**
+ * The peer may still be working on a message whose connection was lost after the final dot; the
+ * usual duplicate filters of receivers know it by then.
+ */
+const DOUBT_PAUSE_MS = 10 * 60_000;
+
+export function settle(
+  entry: QueueEntry,
+  message: Message,
+  outcomes: ReadonlyMap<number, RecipientOutcome>,
+  context: SettleContext,
+): Settlement {
+  const verdicts = entry.recipients.map((index): Verdict => {
+    const outcome = outcomes.get(index);
+    if (outcome?.kind === 'delivered') return { kind: 'delivered', index, reply: outcome.reply };
+    return judge(entry, message, index, outcome?.failure ?? UNTOUCHED, context);
+  });
+  return { verdicts, put: merge(verdicts), ended: count(verdicts) };
+}
+
+/** A recipient that an attempt did not come to. */
+const UNTOUCHED: Failure = {
+  scope: 'recipient',
+  permanent: false,
+  class: 'unknown',
+  status: '4.3.0',
+  phase: 'local',
+  text: 'the attempt ended before this recipient',
+  ours: true,
+};
+
+function judge(
+  entry: QueueEntry,
+  message: Message,
+  index: number,
+  failure: Failure,
+  context: SettleContext,
+): Verdict {
+  const counted = failure.ours || failure.aborted ? 0 : 1;
+  const { doubt: _, ...rest } = entry;
+  const doubt = doubtAfter(entry, failure, context.now);
+  const tried: QueueEntry = {
+    ...rest,
+    attempts: entry.attempts + counted,
+    routeAttempts: entry.routeAttempts + counted,
+    lastAttempt: context.now,
+    last: failure,
+    crashes: 0,
+    ...(doubt && { doubt }),
+  };
+  const [placement] = place(message, [index], tried, context);
+  if (!placement) throw new Error('a recipient has no placement');
+  return follow(tried, placement, message, index, failure, context);
+}
+
+function follow(
+  tried: QueueEntry,
+  placement: Placement,
+  message: Message,
+  index: number,
+  failure: Failure,
+  context: SettleContext,
+): Verdict {
+  const { now } = context;
+  const defer = (change: Partial<QueueEntry>): Verdict => {
+    const entry = { ...tried, ...change, seq: index, recipients: [index] };
+    return { kind: 'deferred', index, failure, entry };
+  };
+  if (placement.kind === 'discard') return { kind: 'discarded', index, failure, route: placement.route };
+  if (placement.kind === 'reject') {
+    const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
+    return defer({ hold: { reason, since: now, by: 'policy' }, due: now });
+  }
+  if (failure.aborted) return defer({ due: now });
+  if (placement.destination !== tried.destination) {
+    return defer({ destination: placement.destination, routeAttempts: 0, due: now });
+  }
+  if (failure.permanent) return { kind: 'bounced', index, failure };
+  const schedule = placement.decision.retry;
+  const next = nextAttempt({
+    schedule,
+    class: failure.class,
+    attempts: tried.attempts,
+    arrived: message.arrived,
+    now,
+    random: context.random,
+  });
+  if ('giveUp' in next) return { kind: 'expired', index, failure };
+  const due = tried.doubt ? Math.max(next.due, now + DOUBT_PAUSE_MS) : next.due;
+  const expires = expiryOf(schedule, failure.class, message.arrived);
+  return defer({ due, expires });
+}
+
+/** Only the loss of a connection after the final dot leaves a doubt; a clear answer ends it. */
+function doubtAfter(entry: QueueEntry, failure: Failure, now: number): Doubt | undefined {
+  if (failure.aborted && !failure.inDoubt) return entry.doubt;
+  if (!failure.inDoubt) return undefined;
+  return { count: (entry.doubt?.count ?? 0) + 1, since: now, cause: 'connection-lost' };
+}
+
+/** Recipients that fared alike stay together in one entry. */
+function merge(verdicts: readonly Verdict[]): QueueEntry[] {
+  const groups = new Map<string, QueueEntry>();
+  for (const verdict of verdicts) {
+    if (verdict.kind !== 'deferred') continue;
+    const { entry, failure, index } = verdict;
+    const key = [entry.destination, failure.class, failure.inDoubt, entry.hold?.reason, entry.expires].join(
+      ' ',
+    );
+    const group = groups.get(key);
+    groups.set(key, group ? { ...group, recipients: [...group.recipients, index] } : entry);
+  }
+  return [...groups.values()];
+}
+
+function count(verdicts: readonly Verdict[]): Partial<Record<Outcome, number>> {
+  const ended: Partial<Record<Outcome, number>> = {};
+  for (const { kind } of verdicts) if (kind !== 'deferred') ended[kind] = (ended[kind] ?? 0) + 1;
+  return ended;
+}

@@ -1,0 +1,150 @@
+// Puts an attempt's outcome on disk and then tells the world: commit first, events and wake-ups after.
+// run.ts calls it with the report of an attempt; settle.ts decides, the spool keeps.
+// Never reports an outcome that is not on disk.
+import type { AttemptEvent } from '../observe/events.ts';
+import type { Claim, NewMessage } from '../spool/spool.ts';
+import type { AttemptReport } from './attempt.ts';
+import type { BackOffNotes } from './backoff.ts';
+import { report, type Undelivered } from './bounce.ts';
+import { type House, placementContext } from './house.ts';
+import { acceptedEvent } from './intake.ts';
+import { type Settlement, settle, type Verdict } from './settle.ts';
+
+/** Lost answers in a row after which a person should look. */
+const DOUBTS_THAT_ALARM = 3;
+
+/** Where an attempt went, for its event. */
+export interface AttemptPlace {
+  readonly route: string;
+  readonly site: string;
+}
+
+/** Rejects with SpoolError when the outcome cannot be written: the claim then stays taken. */
+export async function writeOutcome(
+  house: House,
+  claim: Claim,
+  attempt: AttemptReport,
+  place: AttemptPlace,
+  notes: BackOffNotes,
+): Promise<void> {
+  const { entry, message } = claim;
+  const context = { ...placementContext(house), now: house.clock.now(), random: house.random };
+  const settlement = settle(entry, message, attempt.outcomes, context);
+  const dsn = await report(house, 'failed', message, undelivered(claim, settlement, attempt));
+  await house.spool.change({
+    remove: [{ id: entry.id, seq: entry.seq }],
+    put: settlement.put,
+    ended: settlement.ended,
+    ...(dsn && { born: [dsn] }),
+    ...(notes && { notes }),
+  });
+  for (const verdict of settlement.verdicts) tell(house, claim, attempt, place, verdict, dsn);
+  wake(house, settlement, dsn);
+}
+
+function undelivered(claim: Claim, settlement: Settlement, attempt: AttemptReport): Undelivered[] {
+  const { entry } = claim;
+  return settlement.verdicts.flatMap((verdict) => {
+    if (verdict.kind !== 'bounced' && verdict.kind !== 'expired') return [];
+    const { index, failure } = verdict;
+    const attempts = entry.attempts + 1;
+    return [{ index, failure, attempts, lastAttempt: attempt.startedAt, expires: entry.expires }];
+  });
+}
+
+function wake(house: House, settlement: Settlement, dsn: NewMessage | null): void {
+  const touched = [...settlement.put, ...(dsn?.entries ?? [])].filter((entry) => !entry.hold);
+  house.dispatcher.arrived(new Set(touched.map((entry) => entry.destination)));
+  if (dsn) house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+  for (const entry of settlement.put) {
+    if ((entry.doubt?.count ?? 0) < DOUBTS_THAT_ALARM) continue;
+    const text = `${entry.id}: the connection was lost after the final dot ${entry.doubt?.count} times in a row; the recipient may have several copies`;
+    house.alarms.raise('doubt', text, { id: entry.id, destination: entry.destination }, entry.id);
+  }
+}
+
+function tell(
+  house: House,
+  claim: Claim,
+  attempt: AttemptReport,
+  place: AttemptPlace,
+  verdict: Verdict,
+  dsn: NewMessage | null,
+): void {
+  const { message } = claim;
+  const to = message.recipients[verdict.index] ?? '';
+  const of = { id: message.id, from: message.from, to };
+  house.observer.event(attemptEvent(claim, attempt, place, verdict, to));
+  switch (verdict.kind) {
+    case 'delivered':
+      house.observer.event({ ...of, event: 'delivered', route: place.route, reply: verdict.reply });
+      break;
+    case 'discarded':
+      house.observer.event({ ...of, event: 'discarded', route: verdict.route });
+      break;
+    case 'deferred':
+      tellDeferred(house, of, place, verdict);
+      break;
+    default: {
+      const { status, text, reply } = verdict.failure;
+      const reason = reply ?? text;
+      house.observer.event({ ...of, event: verdict.kind, status, reason, dsn: dsn?.message.id ?? null });
+    }
+  }
+}
+
+function tellDeferred(
+  house: House,
+  of: { id: string; from: string; to: string },
+  { route }: AttemptPlace,
+  { failure, entry }: Extract<Verdict, { kind: 'deferred' }>,
+): void {
+  if (entry.hold) {
+    house.observer.event({ ...of, event: 'held', reason: entry.hold.reason });
+    return;
+  }
+  const { status, class: failureClass } = failure;
+  const reason = failure.reply ?? failure.text;
+  const next = new Date(entry.due).toISOString();
+  house.observer.event({ ...of, event: 'deferred', route, status, class: failureClass, reason, next });
+}
+
+const RESULTS = {
+  delivered: 'delivered',
+  deferred: 'deferred',
+  bounced: 'bounced',
+  expired: 'deferred',
+  discarded: 'deferred',
+} as const;
+
+function attemptEvent(
+  claim: Claim,
+  attempt: AttemptReport,
+  place: AttemptPlace,
+  verdict: Verdict,
+  to: string,
+): AttemptEvent {
+  const { message, entry } = claim;
+  const failure = verdict.kind === 'delivered' ? null : verdict.failure;
+  return {
+    event: 'attempt',
+    id: message.id,
+    from: message.from,
+    to,
+    result: failure?.inDoubt ? 'in-doubt' : RESULTS[verdict.kind],
+    ...place,
+    host: attempt.via?.host ?? failure?.host ?? null,
+    ip: attempt.via?.ip ?? failure?.ip ?? null,
+    source: attempt.via?.source ?? null,
+    tls: attempt.via?.tls ?? null,
+    reply: verdict.kind === 'delivered' ? verdict.reply : (failure?.reply ?? failure?.text ?? null),
+    status: failure?.status ?? '2.0.0',
+    class: failure?.class ?? null,
+    attempt: entry.attempts + 1,
+    delays: {
+      queued: Math.max(0, attempt.startedAt - message.arrived),
+      connect: attempt.via?.connectMs ?? 0,
+      transfer: attempt.transferMs,
+    },
+  };
+}

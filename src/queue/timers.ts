@@ -1,0 +1,145 @@
+// Gives up what has expired and warns senders of what is late, by the spool's time index.
+// daemon.ts starts it; a message that nobody could try lately gets one more attempt first.
+// Never expires what is held or being delivered.
+import type { Clock, Timer } from '../clock/clock.ts';
+import type { Failure } from '../delivery/failure.ts';
+import { nextWarning } from '../policy/schedule.ts';
+import type { DueTimer } from '../spool/spool.ts';
+import { report } from './bounce.ts';
+import type { QueueEntry } from './entry.ts';
+import { type House, placementContext } from './house.ts';
+import { acceptedEvent } from './intake.ts';
+import { place } from './placement.ts';
+
+const SWEEP_MS = 2_000;
+
+/** Timers handled in one sweep; the next one goes on. */
+const SLICE = 500;
+
+/**
+ * How long after its expiry a message waits for the last attempt that it is owed, counted from our
+ * start when that was later: longer than the longest usual pause between two attempts.
+ */
+const GRACE_MS = 6 * 3_600_000;
+
+/** A clock that jumped further than this between two sweeps counts as a long stop. */
+const JUMP_MS = 60_000;
+
+const NEVER_TRIED: Failure = {
+  scope: 'destination',
+  permanent: false,
+  class: 'unknown',
+  status: '4.4.7',
+  phase: 'local',
+  text: 'no attempt could be made in time',
+  ours: true,
+};
+
+export class MailTimers {
+  readonly #house: House;
+  readonly #clock: Clock;
+  /** Since when attempts were possible: our start, or the last jump of the clock. */
+  #awakeSince: number;
+  #lastSweep: number;
+  #timer: Timer | null = null;
+  #sweeping: Promise<void> = Promise.resolve();
+
+  constructor(house: House) {
+    this.#house = house;
+    this.#clock = house.clock;
+    this.#awakeSince = this.#lastSweep = house.clock.now();
+  }
+
+  start(): void {
+    this.#timer = this.#clock.after(SWEEP_MS, () => {
+      this.#sweeping = this.#sweep().finally(() => {
+        if (!this.#house.stopping.aborted) this.start();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#sweeping;
+  }
+
+  async #sweep(): Promise<void> {
+    const now = this.#clock.now();
+    if (Math.abs(now - this.#lastSweep) > JUMP_MS) this.#awakeSince = now;
+    this.#lastSweep = now;
+    for (const due of this.#house.spool.timers(now, SLICE)) {
+      await this.#handle(due, now).catch((error: unknown) => {
+        this.#house.observer.warn('a timer could not be handled', { id: due.entry.id, error: String(error) });
+      });
+    }
+  }
+
+  async #handle({ entry }: DueTimer, now: number): Promise<void> {
+    if (this.#house.spool.isClaimed(entry) || entry.hold) return;
+    if (entry.expires <= now) await this.#expire(entry, now);
+    else if (entry.nextWarning !== undefined && entry.nextWarning <= now) await this.#warn(entry, now);
+  }
+
+  async #expire(entry: QueueEntry, now: number): Promise<void> {
+    const backOff = this.#house.destinations.get(entry.destination)?.backOff ?? null;
+    const tried = Math.max(entry.lastAttempt ?? 0, backOff?.lastAt ?? 0);
+    const outOfGrace = now > Math.max(entry.expires, this.#awakeSince) + GRACE_MS;
+    if (tried < entry.expires && !outOfGrace) return;
+    const failure =
+      backOff && backOff.lastAt === tried ? backOff.last : (entry.last ?? backOff?.last ?? NEVER_TRIED);
+    await this.#giveUp(entry, failure);
+  }
+
+  async #giveUp(entry: QueueEntry, failure: Failure): Promise<void> {
+    const { spool, observer, dispatcher } = this.#house;
+    const message = spool.message(entry.id);
+    if (!message) return;
+    const undelivered = entry.recipients.map((index) => ({ ...entry, index, failure }));
+    const dsn = await report(this.#house, 'failed', message, undelivered);
+    await spool.change({
+      remove: [entry],
+      ended: { expired: entry.recipients.length },
+      ...(dsn && { born: [dsn] }),
+    });
+    for (const index of entry.recipients) {
+      const of = { id: message.id, from: message.from, to: message.recipients[index] ?? '' };
+      const reason = failure.reply ?? failure.text;
+      observer.event({
+        ...of,
+        event: 'expired',
+        status: failure.status,
+        reason,
+        dsn: dsn?.message.id ?? null,
+      });
+    }
+    if (!dsn) return;
+    observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+    dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+  }
+
+  async #warn(entry: QueueEntry, now: number): Promise<void> {
+    const { spool, observer, dispatcher } = this.#house;
+    const message = spool.message(entry.id);
+    if (!message) return;
+    const failure =
+      entry.last ?? this.#house.destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
+    const late = entry.recipients.map((index) => ({ ...entry, index, failure }));
+    const dsn = await report(this.#house, 'delayed', message, late);
+    // Warnings that came due while the daemon was down are one.
+    let sent = entry.warnings + 1;
+    let next = this.#nextWarning(entry, sent);
+    while (next !== null && next <= now) next = this.#nextWarning(entry, ++sent);
+    const { nextWarning: _, ...rest } = entry;
+    const put: QueueEntry = { ...rest, warnings: sent, ...(next !== null && { nextWarning: next }) };
+    await spool.change({ put: [put], ...(dsn && { born: [dsn] }) });
+    dispatcher.arrived([entry.destination, ...(dsn?.entries.map(({ destination }) => destination) ?? [])]);
+    if (dsn) observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+  }
+
+  #nextWarning(entry: QueueEntry, sent: number): number | null {
+    const message = this.#house.spool.message(entry.id);
+    if (!message) return null;
+    const [placement] = place(message, entry.recipients, entry, placementContext(this.#house));
+    return placement?.kind === 'queue' ? nextWarning(placement.decision.retry, message.arrived, sent) : null;
+  }
+}

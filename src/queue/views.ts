@@ -1,0 +1,61 @@
+// Queue entries and destinations as operators see them: plain data with times in ISO 8601.
+// control.ts answers the admin API with them.
+// Never changes anything, and never shows a secret.
+import type { Message } from '../mail/envelope.ts';
+import { type Destination, type Destinations, standing } from './destinations.ts';
+import { parseDestination, type QueueEntry } from './entry.ts';
+import type { House } from './house.ts';
+import type { DestinationView, EntryView } from './operations.ts';
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+export function entryView(house: House, message: Message, entry: QueueEntry): EntryView {
+  const destination = house.destinations.get(entry.destination);
+  const claimed = house.spool.isClaimed(entry);
+  return {
+    id: entry.id,
+    state: entry.hold ? 'held' : claimed ? 'delivering' : 'queued',
+    from: message.from,
+    to: entry.recipients.map((index) => message.recipients[index] ?? ''),
+    ...parseDestination(entry.destination),
+    site: destination?.site ?? null,
+    size: message.size,
+    arrived: iso(message.arrived),
+    next: entry.hold ? null : iso(Math.max(entry.due, destination?.backOff?.until ?? 0)),
+    attempts: entry.attempts,
+    last: entry.last ?? destination?.backOff?.last ?? null,
+    expires: iso(entry.expires),
+    hold: entry.hold?.reason ?? null,
+    inDoubt: entry.doubt !== undefined,
+  };
+}
+
+/** Destinations with mail, those that wait longest first. */
+export function destinationViews(house: House, destinations: Destinations): DestinationView[] {
+  const views: DestinationView[] = [];
+  for (const stock of house.spool.stock()) {
+    const destination = destinations.of(stock.destination);
+    views.push(destinationView(house, destination, stock.entries, stock.nextDue));
+  }
+  return views.sort((a, b) => b.entries - a.entries);
+}
+
+function destinationView(
+  house: House,
+  destination: Destination,
+  entries: number,
+  due: number,
+): DestinationView {
+  const { route, domain, site, backOff } = destination;
+  return {
+    route,
+    domain,
+    site,
+    state: standing(destination, house.clock.now()),
+    entries,
+    connections: destination.running,
+    next: iso(Math.max(due, backOff?.until ?? 0, destination.notBefore)),
+    failures: backOff?.failures ?? 0,
+    last: backOff?.last ?? null,
+  };
+}
