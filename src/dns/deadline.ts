@@ -3,6 +3,8 @@
 // Never leaves what it bounds under way: the signal is aborted when the work is over, too.
 import type { Clock } from '../clock/clock.ts';
 
+const OVER = 'the work is over';
+
 /** The outcome of the work, whose signal aborts with `ending`, after `ms`, and when it is done. */
 export async function withDeadline<T>(
   clock: Clock,
@@ -11,7 +13,8 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const over = new AbortController();
-  const end = (): void => over.abort();
+  // A reason of our own: the default is an exception with its stack, made anew for every lookup.
+  const end = (): void => over.abort(OVER);
   if (ending.aborted) end();
   ending.addEventListener('abort', end, { once: true });
   const timer = clock.after(ms, end);
