@@ -66,7 +66,9 @@ export function headerSection({ start, whole }: Original): Buffer {
   if (start.subarray(0, 2).equals(Buffer.from('\r\n'))) return start.subarray(0, 0);
   const blank = start.indexOf('\r\n\r\n');
   if (blank >= 0) return start.subarray(0, blank + 2);
-  return whole ? start : start.subarray(0, start.lastIndexOf('\r\n') + 2);
+  if (whole) return start;
+  const lineEnd = start.lastIndexOf('\r\n');
+  return start.subarray(0, lineEnd < 0 ? 0 : lineEnd + 2);
 }
 
 function isSevenBit(content: Buffer): boolean {

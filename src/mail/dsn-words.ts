@@ -136,7 +136,7 @@ function answer({ reply, text, host, ip }: Failure): string {
     .slice(0, ANSWER_LIMIT)
     .split(/\r?\n/)
     .map((line) => paragraph(line, '    '));
-  return [`  ${who} answered:`, ...quoted].join('\n');
+  return [paragraph(`${who} answered:`, '  '), ...quoted].join('\n');
 }
 
 function closing({ originalId, from }: DsnInput, whole: boolean): string {

@@ -35,8 +35,11 @@ export function buildTestMessage(mail: TestMessage): Buffer {
   const text = [
     'This is a test of mail delivery.',
     '',
-    `It was written by Sendoff on ${mail.hostname}, on ${date}, and sent by ${way}.`,
-    'If you read this, the mail system works as far as your mailbox. Please ignore it otherwise.',
+    `Sendoff on ${mail.hostname} wrote it`,
+    `on ${date}`,
+    `and sent it by ${way}.`,
+    '',
+    'If you did not expect it: somebody tries out a mail system. Please ignore it.',
   ];
   return Buffer.from(`${header.join('')}\r\n${text.join('\r\n')}\r\n`, 'latin1');
 }

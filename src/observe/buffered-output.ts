@@ -1,7 +1,6 @@
 // Lines to a file descriptor in large writes: what 10,000 log lines a second need.
-// log-destination.ts uses it for standard output.
-// Never blocks the loop while mail flows, never grows without bound, never ends or holds up the process
-// (pino's own destination retries a broken pipe for ever when the process exits).
+// log-output.ts uses it for standard output.
+// Never blocks the loop while mail flows, never grows without bound, never ends or holds up the process.
 import { write, writeSync } from 'node:fs';
 import type { Clock, Timer } from '../clock/clock.ts';
 

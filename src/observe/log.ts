@@ -1,19 +1,22 @@
-// The log: one JSON object a line, or readable text on a terminal, over pino.
+// The log: one JSON object a line, or readable text on a terminal.
 // Every part tells the Observer what happens; events are counted in the metrics on their way.
 // Never stops the daemon: a log that nobody reads loses lines, mail goes on.
-import { type DestinationStream, type Logger, pino } from 'pino';
 import type { Clock } from '../clock/clock.ts';
 import type { MailEvent, Observer } from './events.ts';
-import { openLogDestination } from './log-destination.ts';
+import { type LineWriter, openLogOutput } from './log-output.ts';
 import type { Metrics } from './metrics.ts';
 import { withoutSecrets, withoutUrlPassword } from './secrets.ts';
 
+/** From the most talkative on. Mail's events are `info`, alarms are `error`. */
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
 export interface LogOptions {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly level: LogLevel;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Default: standard output, buffered. */
-  readonly destination?: 'stdout' | DestinationStream;
+  readonly destination?: 'stdout' | LineWriter;
   /** Readable text instead of JSON. Default: when standard output is a terminal. */
   readonly pretty?: boolean;
 }
@@ -23,36 +26,67 @@ export interface Log extends Observer {
   flush(): void;
 }
 
-export function createObserver(options: LogOptions): Log {
-  const { clock, metrics } = options;
-  const destination = openLogDestination(options);
-  const logger: Logger = pino(
-    {
-      level: options.level,
-      base: null,
-      timestamp: () => `,"time":"${new Date(clock.now()).toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    destination,
-  );
+type Fields = Readonly<Record<string, unknown>>;
 
-  const alarm = (event: Extract<MailEvent, { event: 'alarm' }>): void => {
-    logger.error(withoutSecrets(event));
-    // Whoever is called by the alarm looks now, and the process may be about to end.
-    destination.start();
+/** What a line says of itself: a field of that name would say it twice. */
+const LINE_KEYS: readonly string[] = ['level', 'time', 'msg'];
+/** A plain line must not look like an event either. */
+const PLAIN_KEYS: readonly string[] = [...LINE_KEYS, 'event'];
+
+/**
+ * Lines are `{"level":…,"time":…,…}`. Written by JSON.stringify alone: a third of what a logging library
+ * costs an attempt, at thousands of attempts a second.
+ */
+export function createObserver(options: LogOptions): Log {
+  const { metrics } = options;
+  const output = openLogOutput(options);
+  const threshold = logLevels.indexOf(options.level);
+  const time = isoTime(options.clock);
+
+  const write = (level: LogLevel, fields: MailEvent | Fields): void => {
+    if (logLevels.indexOf(level) < threshold) return;
+    output.write(`{"level":"${level}","time":"${time()}",${JSON.stringify(fields).slice(1)}\n`);
   };
+  const say = (level: LogLevel, text: string, fields: Fields = {}): void => {
+    if (logLevels.indexOf(level) < threshold) return;
+    write(level, { msg: withoutUrlPassword(text), ...aside(withoutSecrets(fields), PLAIN_KEYS) });
+  };
+
   return {
     event(event) {
       metrics.count(event);
-      if (event.event === 'alarm') alarm(event);
-      else logger.info(event);
+      if (event.event !== 'alarm') return write('info', event);
+      write('error', aside(withoutSecrets(event), LINE_KEYS));
+      // Whoever is called by the alarm looks now.
+      output.start();
     },
-    info: (text, fields) => logger.info(withoutSecrets(fields ?? {}), withoutUrlPassword(text)),
-    warn: (text, fields) => logger.warn(withoutSecrets(fields ?? {}), withoutUrlPassword(text)),
-    debug(text, fields) {
-      if (!logger.isLevelEnabled('debug')) return;
-      logger.debug(withoutSecrets(fields ?? {}), withoutUrlPassword(text));
-    },
-    flush: () => destination.flush(),
+    info: (text, fields) => say('info', text, fields),
+    warn: (text, fields) => say('warn', text, fields),
+    debug: (text, fields) => say('debug', text, fields),
+    flush: () => output.flush(),
+  };
+}
+
+/** The fields, those with a reserved name under `field_` and that name. */
+function aside(fields: Fields, reserved: readonly string[]): Fields {
+  if (!reserved.some((key) => key in fields)) return fields;
+  const renamed = Object.entries(fields).map(([key, value]) => [
+    reserved.includes(key) ? `field_${key}` : key,
+    value,
+  ]);
+  return Object.fromEntries(renamed);
+}
+
+/** ISO 8601 in UTC, made once a millisecond: it costs as much as a third of a line. */
+function isoTime(clock: Clock): () => string {
+  let made = Number.NaN;
+  let text = '';
+  return () => {
+    const now = clock.now();
+    if (now !== made) {
+      made = now;
+      text = new Date(now).toISOString();
+    }
+    return text;
   };
 }
