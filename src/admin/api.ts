@@ -4,7 +4,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Observer } from '../observe/events.ts';
 import type { Operations } from '../queue/operations.ts';
-import { parseChange, parseChangeName, parseListing, parseMail } from './requests.ts';
+import { parseChange, parseChangeName, parseLimit, parseListing, parseMail } from './requests.ts';
 
 export interface ApiOptions {
   readonly operations: Operations;
@@ -18,7 +18,11 @@ export function addApi(app: FastifyInstance, options: ApiOptions): void {
   addChanges(app, options);
   addSend(app, options);
   const { operations, observer } = options;
-  app.get('/api/destinations', () => ({ destinations: operations.destinations() }));
+  app.get('/api/destinations', (request) => {
+    const limit = parseLimit(request.query);
+    const destinations = operations.destinations();
+    return { destinations: destinations.slice(0, limit), total: destinations.length };
+  });
   app.get('/api/totals', () => operations.totals());
   app.post('/api/reload', async (_request, reply) => {
     const problems = await operations.reload();

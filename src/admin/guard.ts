@@ -3,20 +3,10 @@
 // Never lets a browser page speak for the operator, and never compares a token character by character.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { BlockList, isIP } from 'node:net';
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
+import { isIP } from 'node:net';
+import { isLoopback } from '../config/network.ts';
 
 const wildcards = new Set(['0.0.0.0', '::']);
-
-/** A loopback address, IPv4-mapped ones too, or the name `localhost`. */
-export function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === 'localhost';
-  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
-}
 
 /** What a request is measured against. */
 export interface GuardOptions {
@@ -56,7 +46,7 @@ export function refuse(headers: IncomingHttpHeaders, open: boolean, options: Gua
 /** The name or address in a Host field, without port and brackets (RFC 9110 §7.2). */
 function hostName(host: string): string {
   const bracketed = /^\[([^\]]*)\](?::\d*)?$/.exec(host);
-  if (bracketed?.[1] !== undefined) return bracketed[1];
+  if (bracketed?.[1] !== undefined) return bracketed[1].toLowerCase();
   return host.replace(/:\d*$/, '').toLowerCase();
 }
 

@@ -34,10 +34,9 @@ const filterShape = {
   site: z.string().min(1).optional(),
 };
 
-const listing = z.strictObject({
-  ...filterShape,
-  limit: z.coerce.number().int().min(1).max(HIGHEST_LIMIT).default(DEFAULT_LIMIT),
-});
+const limit = z.coerce.number().int().min(1).max(HIGHEST_LIMIT).default(DEFAULT_LIMIT);
+const listing = z.strictObject({ ...filterShape, limit });
+const page = z.strictObject({ limit });
 
 const change = z.strictObject({ ...filterShape, reason: z.string().max(LONGEST_REASON).optional() });
 
@@ -52,6 +51,10 @@ const mail = z.strictObject({
 export function parseListing(query: unknown): { readonly filter: QueueFilter; readonly limit: number } {
   const { limit, ...filter } = parse(listing, query);
   return { filter: given(filter), limit };
+}
+
+export function parseLimit(query: unknown): number {
+  return parse(page, query).limit;
 }
 
 /** An empty filter would mean the whole queue: refused. */

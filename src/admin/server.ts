@@ -4,10 +4,11 @@
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import { isLoopback } from '../config/network.ts';
 import type { Observer } from '../observe/events.ts';
 import { SpoolError } from '../spool/spool.ts';
 import { type ApiOptions, addApi } from './api.ts';
-import { type GuardOptions, isLoopback, refuse } from './guard.ts';
+import { type GuardOptions, refuse } from './guard.ts';
 
 export interface AdminOptions extends ApiOptions {
   readonly address: string;

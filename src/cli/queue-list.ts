@@ -19,6 +19,15 @@ interface Listing {
   readonly more: boolean;
 }
 
+/** The largest first, as the daemon gives them. */
+interface Summary {
+  readonly destinations: readonly DestinationView[];
+  readonly total: number;
+}
+
+/** Destinations on a screen that has to show some mail too; there may be tens of thousands. */
+const SUMMARY_ROWS = 20;
+
 export async function queueList(
   options: ListOptions,
   client: AdminClient,
@@ -31,11 +40,10 @@ export async function queueList(
     return;
   }
   const totals = (await client.get('/api/totals')) as Totals;
-  const { destinations } = (await client.get('/api/destinations')) as {
-    destinations: readonly DestinationView[];
-  };
-  if (json) terminal.out(jsonText({ totals, destinations, ...listing }));
-  else terminal.out(summaryText(totals, destinations, terminal) + entriesText(listing, terminal));
+  const query = { limit: json ? limit : `${SUMMARY_ROWS}` };
+  const summary = (await client.get('/api/destinations', query)) as Summary;
+  if (json) terminal.out(jsonText({ totals, destinations: summary.destinations, ...listing }));
+  else terminal.out(summaryText(totals, summary, terminal) + entriesText(listing, terminal));
 }
 
 function jsonText(value: unknown): string {
@@ -50,16 +58,15 @@ const destinationColumns: readonly Column[] = [
   { title: 'NEXT', right: true },
 ];
 
-function summaryText(
-  totals: Totals,
-  destinations: readonly DestinationView[],
-  { clock, columns }: Terminal,
-): string {
+function summaryText(totals: Totals, { destinations, total }: Summary, { clock, columns }: Terminal): string {
   if (totals.queued === 0) return '';
   const held = totals.held > 0 ? `, ${totals.held} of them held` : '';
   const heading = `${count(totals.queued, 'recipient', 'recipients')} queued${held}\n\n`;
+  if (total === 0) return heading;
   const rows = destinations.map((view) => destinationRow(view, clock.now()));
-  return heading + (rows.length === 0 ? '' : `${table(destinationColumns, rows, columns)}\n`);
+  const hidden = total - destinations.length;
+  const rest = hidden > 0 ? `… and ${count(hidden, 'smaller destination', 'smaller destinations')}\n` : '';
+  return `${heading}${table(destinationColumns, rows, columns)}${rest}\n`;
 }
 
 function destinationRow(view: DestinationView, now: number): Row {
@@ -98,7 +105,7 @@ function entryRow(entry: EntryView, now: number): Row {
   const cells = [id, state, age, untilText(next, now), addressText(from), recipients];
   const notes = [
     hold === null ? '' : `held: ${plain(hold)}`,
-    inDoubt ? 'in doubt: the last attempt lost its connection after the final dot' : '',
+    inDoubt ? 'in doubt: no answer to the last final dot' : '',
     last === null ? '' : `${count(attempts, 'attempt', 'attempts')}, last: ${failureText(last)}`,
   ].filter((note) => note !== '');
   return notes.length === 0 ? { cells } : { cells, note: notes.join('; ') };

@@ -25,18 +25,44 @@ function messageText({ message, entries, decisions }: MessageView, now: number):
   return [
     section(`Message ${message.id}`, messageFields(message, now)),
     ...entries.map((entry) =>
-      section(`For ${entry.to.map(addressText).join(', ')}`, entryFields(entry, now)),
+      section(count(entry.to.length, 'recipient', 'recipients'), entryFields(entry, now)),
     ),
-    ...decisions.map(({ to, rule, trace }) =>
-      section(`Policy now for ${addressText(to)}: rule "${plain(rule)}"`, trace.map(traceField)),
+    ...alike(decisions).map(({ to, rule, trace }) =>
+      section(`Policy now: rule "${plain(rule)}"`, [
+        ...lines('for', to.map(addressText)),
+        ...trace.map(traceField),
+      ]),
     ),
   ].join('\n');
+}
+
+interface SharedDecision {
+  readonly to: string[];
+  readonly rule: string;
+  readonly trace: readonly RuleTrace[];
+}
+
+/** Most recipients of a message meet the same rules: they are told once. */
+function alike(decisions: MessageView['decisions']): readonly SharedDecision[] {
+  const shared = new Map<string, SharedDecision>();
+  for (const { to, rule, trace } of decisions) {
+    const key = JSON.stringify([rule, trace]);
+    const known = shared.get(key);
+    if (known === undefined) shared.set(key, { to: [to], rule, trace });
+    else known.to.push(to);
+  }
+  return [...shared.values()];
 }
 
 function section(title: string, fields: readonly Field[]): string {
   const widest = Math.max(0, ...fields.map(([name]) => name.length));
   const lines = fields.map(([name, value]) => `  ${name.padEnd(widest)}  ${value}`.trimEnd());
   return `${[title, ...lines].join('\n')}\n`;
+}
+
+/** One value a line, the name before the first. */
+function lines(name: string, values: readonly string[]): Field[] {
+  return values.map((value, i) => [i === 0 ? name : '', value]);
 }
 
 function messageFields(message: Message, now: number): Field[] {
@@ -57,8 +83,9 @@ function messageFields(message: Message, now: number): Field[] {
 }
 
 function entryFields(entry: EntryView, now: number): Field[] {
-  const { state, route, domain, site, next, attempts, last, expires, hold, inDoubt } = entry;
+  const { to, state, route, domain, site, next, attempts, last, expires, hold, inDoubt } = entry;
   const fields: Field[] = [
+    ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
     ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
   ];
@@ -66,7 +93,8 @@ function entryFields(entry: EntryView, now: number): Field[] {
   if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
   fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
   fields.push(['attempts', count(attempts, 'counted', 'counted')]);
-  if (inDoubt) fields.push(['in doubt', 'the last attempt lost its connection after the final dot']);
+  if (inDoubt)
+    fields.push(['in doubt', 'no answer to the last final dot: the receiver may have the message']);
   return last === null ? fields : [...fields, ...failureFields(last)];
 }
 
@@ -78,7 +106,7 @@ function failureFields(failure: Failure): Field[] {
   ];
   if (host !== undefined) fields.push(['host', plain(ip === undefined ? host : `${host}[${ip}]`)]);
   if (reply !== undefined) {
-    fields.push(...reply.split('\n').map((line, i): Field => [i === 0 ? 'reply' : '', plain(line)]));
+    fields.push(...lines('reply', reply.split('\n').map(plain)));
   }
   return fields;
 }

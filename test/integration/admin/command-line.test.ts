@@ -70,8 +70,28 @@ ID            STATE   AGE   NEXT  FROM             TO
 0abc123def46  held     2h      -  <>               bob@example.org
     held: wrong list
 0abc123def47  queued   2h  in 5m  ann@example.net  x@example.org +1
-    in doubt: the last attempt lost its connection after the final dot
+    in doubt: no answer to the last final dot
 `);
+});
+
+test('queue list shows the first of many destinations and counts the rest', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [entryView()];
+  admin.operations.destinationViews = Array.from({ length: 25 }, (_, i) => ({
+    route: 'direct',
+    domain: `d${i}.example`,
+    site: null,
+    state: 'live' as const,
+    entries: 1,
+    connections: 0,
+    next: null,
+    failures: 0,
+    last: null,
+  }));
+  const { out } = await sendoff(admin, ['queue', 'list']);
+  expect(out).toContain('d19.example');
+  expect(out).not.toContain('d20.example');
+  expect(out).toContain('… and 5 smaller destinations');
 });
 
 test('queue list with a filter shows those entries alone', async () => {
@@ -117,16 +137,14 @@ test('queue show tells everything about a message', async () => {
       eightBit: true,
     },
     entries: [entryView({ attempts: 3, last: greylisted, site: 'google', inDoubt: true })],
-    decisions: [
-      {
-        to: 'bob@example.org',
-        rule: 'everything else',
-        trace: [
-          { rule: 'no test mail', matched: false, failed: 'to is *.invalid', gave: [] },
-          { rule: 'everything else', matched: true, gave: ['route'] },
-        ],
-      },
-    ],
+    decisions: ['bob@example.org', 'ann@example.org'].map((to) => ({
+      to,
+      rule: 'everything else',
+      trace: [
+        { rule: 'no test mail', matched: false, failed: 'to is *.invalid', gave: [] },
+        { rule: 'everything else', matched: true, gave: ['route'] },
+      ],
+    })),
   });
   const { code, out } = await sendoff(admin, ['queue', 'show', '0abc123def45']);
   expect(code).toBe(0);
@@ -138,21 +156,24 @@ test('queue show tells everything about a message', async () => {
   origin      client
   client      127.0.0.1 (laptop), port 2525
 
-For bob@example.org
+1 recipient
+  to        bob@example.org
   state     queued
   route     direct, domain example.org
   site      google
   next      in 5m, 2026-11-22 12:05:00Z
   expires   in 4d, 2026-11-27 10:00:00Z
   attempts  3 counted
-  in doubt  the last attempt lost its connection after the final dot
+  in doubt  no answer to the last final dot: the receiver may have the message
   last      4.7.1 greylisted, temporary, at rcpt
   reason    come back in 5 minutes
   host      mx.example.org[192.0.2.1]
   reply     451-4.7.1 come back
             451 4.7.1 in 5 minutes ?[31mred
 
-Policy now for bob@example.org: rule "everything else"
+Policy now: rule "everything else"
+  for  bob@example.org
+       ann@example.org
   no   no test mail: not to is *.invalid
   yes  everything else: route
 `);

@@ -272,7 +272,7 @@ test('send takes the message as it is, up to the limit', async () => {
 test('destinations, totals and reload', async () => {
   const admin = await adminUnderTest();
   admin.operations.entries = [entryView()];
-  expect((await ask(admin, '/api/destinations')).body).toEqual({ destinations: [] });
+  expect((await ask(admin, '/api/destinations')).body).toEqual({ destinations: [], total: 0 });
   expect((await ask(admin, '/api/totals')).body).toMatchObject({ queued: 1 });
   expect(await ask(admin, '/api/reload', { method: 'POST' })).toMatchObject({
     status: 200,

@@ -1,16 +1,7 @@
 import { expect, test } from 'vitest';
-import { type GuardOptions, isLoopback, refuse } from '../../../src/admin/guard.ts';
+import { type GuardOptions, refuse } from '../../../src/admin/guard.ts';
 
 const local: GuardOptions = { address: '127.0.0.1', token: null, names: ['mx1'] };
-
-test('loopback is loopback in every spelling, and nothing else is', () => {
-  for (const host of ['127.0.0.1', '127.9.9.9', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1', 'LocalHost']) {
-    expect(isLoopback(host), host).toBe(true);
-  }
-  for (const host of ['0.0.0.0', '::', '10.0.0.1', '::ffff:10.0.0.1', 'localhost.example', '']) {
-    expect(isLoopback(host), host).toBe(false);
-  }
-});
 
 test('a request without Host or with an empty one is refused', () => {
   expect(refuse({}, true, local)?.status).toBe(403);
