@@ -120,7 +120,10 @@ export interface Spool {
   dueCount(destination: DestinationKey, now: number, limit: number): number;
   /** All destinations with entries, for the start of the queue. */
   stock(): Iterable<DestinationStock>;
-  /** Entries whose expiry or warning is due, earliest first, at most `limit`; claimed ones are left out. */
+  /**
+   * Entries whose expiry or warning is due, earliest first, at most `limit`; claimed ones are left out,
+   * and held ones: a hold stops the clock until it is released.
+   */
   timers(now: number, limit: number): DueTimer[];
 
   message(id: string): Message | undefined;
@@ -129,7 +132,12 @@ export interface Spool {
   entries(id: string): QueueEntry[];
   /** All entries, held ones too, from `after` on in key order. For listings and reviews in slices. */
   scan(after: EntryKey | null): Iterable<QueueEntry>;
-  entriesOf(destination: DestinationKey, after: EntryKey | null): Iterable<QueueEntry>;
+  /**
+   * All entries of the destination as they are due, held ones last; goes on after `after`, the last
+   * one that it gave. What moves meanwhile may come twice or not at all.
+   */
+  entriesOf(destination: DestinationKey, after: QueueEntry | null): Iterable<QueueEntry>;
+  /** Claimed, or a change of it is on its way to the disk. */
   isClaimed(key: EntryKey): boolean;
   note(key: string): unknown;
   notes(prefix: string): Iterable<readonly [string, unknown]>;

@@ -1,0 +1,150 @@
+// Group commit: one write serves all that wait. First the bodies, then one transaction of the index.
+// disk.ts adds works; each is told when it is on disk or why it never will be.
+// Never tells anybody `on disk` before it is, and never goes on after a write of unknown outcome.
+import type { Milestone, ReachMilestone } from '../clock/milestones.ts';
+import type { SegmentPlace, Segments } from './segments.ts';
+import { SpoolError, SpoolFull, type Totals } from './spool.ts';
+import { type Effects, Staging } from './staging.ts';
+import type { Store } from './store.ts';
+
+/** One thing that waits for the disk. */
+export interface Work {
+  /** Bodies to be appended first; `places` takes where they went, in the same order. */
+  readonly frames: readonly Buffer[];
+  places: readonly SegmentPlace[];
+  /** Reached when the work is on disk. */
+  readonly milestones: readonly Milestone[];
+  /** Adds its writes. What it throws rejects this work alone: nothing may be added before. */
+  stage(staging: Staging): void;
+  settled(): void;
+  failed(error: Error): void;
+}
+
+export interface CommitDoors {
+  readonly store: Store;
+  readonly segments: Segments;
+  readonly reached: ReachMilestone;
+  readonly totals: () => Totals;
+  readonly latestId: () => number;
+  /** Takes over what is on disk now, before the works are told. */
+  readonly committed: (effects: Effects) => void;
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Works in one transaction: staging them may hold the loop for some milliseconds, not more. */
+const LARGEST_BATCH = 512;
+
+export class Commits {
+  readonly #doors: CommitDoors;
+  #forSegment: Work[] = [];
+  #forIndex: Work[] = [];
+  #appending: Promise<void> | null = null;
+  #indexing: Promise<void> | null = null;
+  #broken: SpoolError | null = null;
+
+  constructor(doors: CommitDoors) {
+    this.#doors = doors;
+  }
+
+  /** Why nothing is written any more. */
+  get broken(): SpoolError | null {
+    return this.#broken;
+  }
+
+  add(work: Work): void {
+    if (this.#broken !== null) return work.failed(this.#broken);
+    if (work.frames.length > 0) {
+      this.#forSegment.push(work);
+      this.#appending ??= this.#append();
+    } else {
+      this.#forIndex.push(work);
+      this.#indexing ??= this.#index();
+    }
+  }
+
+  /** After this nothing is written; what waits is rejected. */
+  breakOff(cause: unknown): void {
+    if (this.#broken !== null) return;
+    this.#broken =
+      cause instanceof SpoolError ? cause : new SpoolError(`the disk failed: ${String(cause)}`, { cause });
+    const waiting = [...this.#forSegment, ...this.#forIndex];
+    this.#forSegment = [];
+    this.#forIndex = [];
+    for (const work of waiting) work.failed(this.#broken);
+    this.#doors.onFatal(this.#broken);
+  }
+
+  /** Resolves when nothing waits any more. */
+  async idle(): Promise<void> {
+    while (this.#appending !== null || this.#indexing !== null) {
+      await this.#appending;
+      await this.#indexing;
+    }
+  }
+
+  async #append(): Promise<void> {
+    await Promise.resolve();
+    while (this.#forSegment.length > 0) {
+      const batch = this.#forSegment;
+      this.#forSegment = [];
+      await this.#appendBatch(batch);
+    }
+    this.#appending = null;
+  }
+
+  async #appendBatch(batch: readonly Work[]): Promise<void> {
+    const { segments, reached } = this.#doors;
+    try {
+      const places = await segments.append(batch.flatMap(({ frames }) => frames));
+      reached('body-synced');
+      let next = 0;
+      for (const work of batch) work.places = places.slice(next, (next += work.frames.length));
+    } catch (error) {
+      if (!(error instanceof SpoolFull)) this.breakOff(error);
+      for (const work of batch) work.failed(this.#broken ?? (error as SpoolFull));
+      return;
+    }
+    if (this.#broken !== null) {
+      for (const work of batch) work.failed(this.#broken);
+      return;
+    }
+    this.#forIndex.push(...batch);
+    this.#indexing ??= this.#index();
+  }
+
+  async #index(): Promise<void> {
+    await Promise.resolve();
+    while (this.#forIndex.length > 0) await this.#indexBatch(this.#forIndex.splice(0, LARGEST_BATCH));
+    this.#indexing = null;
+  }
+
+  async #indexBatch(batch: readonly Work[]): Promise<void> {
+    const { store, segments, totals, latestId, committed, reached } = this.#doors;
+    const staging = new Staging(store, totals());
+    const staged = stageAll(batch, staging);
+    try {
+      if (!staging.empty) await store.apply(staging.writes(segments, latestId()));
+    } catch (error) {
+      this.breakOff(error);
+      for (const work of staged) work.failed(this.#broken as SpoolError);
+      return;
+    }
+    for (const milestone of new Set(staged.flatMap(({ milestones }) => milestones))) reached(milestone);
+    committed(staging.effects());
+    for (const work of staged) work.settled();
+  }
+}
+
+function stageAll(batch: readonly Work[], staging: Staging): Work[] {
+  const staged: Work[] = [];
+  for (const work of batch) {
+    for (const place of work.places) staging.framePlaced(place);
+    try {
+      work.stage(staging);
+      staged.push(work);
+    } catch (error) {
+      work.failed(error as Error);
+    }
+  }
+  return staged;
+}

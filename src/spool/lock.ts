@@ -1,0 +1,134 @@
+// The lock of the data folder: one daemon at a time, known by a socket that dies with its process.
+// daemon.ts takes it before anything in the folder is opened, and releases it last.
+// Never trusts a pid or a file's age: only a socket that answers is alive.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+
+export interface Lock {
+  /** Lets the folder go. Safe twice. */
+  release(): Promise<void>;
+}
+
+/** What a socket in the folder says of its process. */
+type Standing = 'owner' | 'candidate' | 'dead';
+
+const SUFFIX = '.sock';
+/** Longest path of a unix socket, less one octet for NUL: 104 on macOS, 108 on Linux. */
+const LONGEST_PATH = 103;
+/** Milliseconds of silence after which a process counts as alive and ours to respect: it is stopped. */
+const ANSWER_WITHIN = 1000;
+
+/**
+ * Takes the folder (made when it is missing), or names the process that has it. Works between
+ * containers that share the folder, not between machines. Rejects with the system's error.
+ *
+ * Each candidate first shows itself by a listening socket, then looks at all others. So of two that
+ * start together at least one sees the other; when both do, the later name gives way at once, and the
+ * earlier one waits to hear that it did.
+ */
+export async function lockFolder(folder: string): Promise<Lock | { readonly heldBy: number }> {
+  const home = join(folder, 'lock');
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const name = `${process.pid}-${randomBytes(4).toString('hex')}${SUFFIX}`;
+  const own = new Candidate(join(home, name));
+  try {
+    await own.show();
+    const rival = await findRival(home, name);
+    if (rival === null) return own.win();
+    await own.release();
+    return { heldBy: Number.parseInt(rival, 10) };
+  } catch (error) {
+    await own.release();
+    throw error;
+  }
+}
+
+/** This process's socket in the folder. */
+class Candidate implements Lock {
+  readonly #path: string;
+  readonly #server: Server;
+  readonly #asking = new Set<Socket>();
+  #won = false;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#server = createServer((socket) => this.#answer(socket));
+    this.#server.unref();
+  }
+
+  /** Appears in the folder only when it listens already: nobody can take it for dead. */
+  async show(): Promise<void> {
+    if (Buffer.byteLength(this.#path) > LONGEST_PATH) {
+      throw new Error(`the path of the data folder is too long for a socket in it: ${this.#path}`);
+    }
+    const hidden = this.#path.slice(0, -SUFFIX.length);
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(hidden, resolve);
+    });
+    renameSync(hidden, this.#path);
+  }
+
+  win(): this {
+    this.#won = true;
+    for (const socket of this.#asking) socket.end('owner');
+    return this;
+  }
+
+  /** A candidate keeps the line open until it has won or given way. */
+  #answer(socket: Socket): void {
+    socket.unref();
+    socket.on('error', () => socket.destroy());
+    if (this.#won) {
+      socket.end('owner');
+      return;
+    }
+    this.#asking.add(socket);
+    socket.on('close', () => this.#asking.delete(socket));
+    socket.write('candidate ');
+  }
+
+  async release(): Promise<void> {
+    rmSync(this.#path, { force: true });
+    for (const socket of this.#asking) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+/** The name of a live process that has the folder or comes before us, or null. Removes dead sockets. */
+async function findRival(home: string, own: string): Promise<string | null> {
+  const others = readdirSync(home).filter((name) => name.endsWith(SUFFIX) && name !== own);
+  for (const other of others) {
+    const path = join(home, other);
+    if ((await standingOf(path, own < other)) !== 'dead') return other;
+    // Names are never used twice, so this cannot hit a newcomer.
+    rmSync(path, { force: true });
+  }
+  return null;
+}
+
+/** Asks the process behind a socket; with `wait`, a candidate is heard until it has won or is gone. */
+function standingOf(path: string, wait: boolean): Promise<Standing> {
+  return new Promise((resolve) => {
+    let answer = '';
+    const socket = connect(path);
+    const end = (standing: Standing): void => {
+      socket.destroy();
+      resolve(standing);
+    };
+    socket.setEncoding('latin1');
+    socket.setTimeout(ANSWER_WITHIN, () => end('owner'));
+    socket.on('data', (text: string) => {
+      answer += text;
+      if (answer.endsWith('owner')) end('owner');
+      else if (!wait) end('candidate');
+    });
+    socket.on('end', () => end('dead'));
+    // Refused: nobody listens. Gone, reset: it gave way or died. Anything else may be alive.
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      end(code === 'ECONNREFUSED' || code === 'ENOENT' || code === 'ECONNRESET' ? 'dead' : 'owner');
+    });
+  });
+}

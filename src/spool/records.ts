@@ -1,0 +1,190 @@
+// Messages and entries as the index stores them: tuples without field names, a third of the size.
+// store.ts writes and reads them; everything else knows only Message and QueueEntry.
+// Never changes the meaning of a position: a new field goes to the end, or the format's number goes up.
+import type { Failure, FailureClass, FailureScope, Phase } from '../delivery/failure.ts';
+import type { Client, Message, Origin } from '../mail/envelope.ts';
+import type { Doubt, EntryKey, Hold, QueueEntry } from '../queue/entry.ts';
+
+/** Where content stands: at an offset of a segment, or in a file of its own named by the id. */
+export type Place =
+  | { readonly kind: 'segment'; readonly segment: number; readonly offset: number }
+  | { readonly kind: 'large' };
+
+/** A message with what only the spool needs to know about it. */
+export interface StoredMessage {
+  readonly message: Message;
+  readonly place: Place;
+  /** Recipients that were queued at first, and those that ended at once: what a withdrawal undoes. */
+  readonly queued: number;
+  readonly discarded: number;
+}
+
+const ORIGINS: readonly Origin[] = ['client', 'dsn', 'notice'];
+const LARGE = -1;
+
+type ClientTuple = [address: string, helo: string, port: number, user: string | null];
+export type MessageTuple = [
+  origin: number,
+  arrived: number,
+  from: string,
+  recipients: readonly string[],
+  client: ClientTuple | null,
+  size: number,
+  eightBit: boolean,
+  routeOverride: string | null,
+  segment: number,
+  offset: number,
+  queued: number,
+  discarded: number,
+];
+
+export function packMessage(stored: StoredMessage): MessageTuple {
+  const { message, place } = stored;
+  const { client } = message;
+  return [
+    ORIGINS.indexOf(message.origin),
+    message.arrived,
+    message.from,
+    message.recipients,
+    client ? [client.address, client.helo, client.listenerPort, client.user ?? null] : null,
+    message.size,
+    message.eightBit,
+    message.routeOverride ?? null,
+    place.kind === 'segment' ? place.segment : LARGE,
+    place.kind === 'segment' ? place.offset : 0,
+    stored.queued,
+    stored.discarded,
+  ];
+}
+
+export function unpackMessage(id: string, tuple: MessageTuple): StoredMessage {
+  const [origin, arrived, from, recipients, client, size, eightBit, routeOverride, segment, offset] = tuple;
+  return {
+    message: {
+      id,
+      origin: ORIGINS[origin] ?? 'client',
+      arrived,
+      from,
+      recipients,
+      size,
+      eightBit,
+      ...(client ? { client: unpackClient(client) } : {}),
+      ...(routeOverride === null ? {} : { routeOverride }),
+    },
+    place: segment === LARGE ? { kind: 'large' } : { kind: 'segment', segment, offset },
+    queued: tuple[10],
+    discarded: tuple[11],
+  };
+}
+
+function unpackClient([address, helo, listenerPort, user]: ClientTuple): Client {
+  return { address, helo, listenerPort, ...(user === null ? {} : { user }) };
+}
+
+type FailureTuple = [
+  scope: FailureScope,
+  permanent: boolean,
+  failureClass: FailureClass,
+  status: string,
+  phase: Phase,
+  text: string,
+  reply: string | null,
+  host: string | null,
+  ip: string | null,
+  flags: number,
+];
+const OURS = 1;
+const IN_DOUBT = 2;
+const ABORTED = 4;
+
+function packFailure(failure: Failure): FailureTuple {
+  const flags =
+    (failure.ours ? OURS : 0) | (failure.inDoubt ? IN_DOUBT : 0) | (failure.aborted ? ABORTED : 0);
+  return [
+    failure.scope,
+    failure.permanent,
+    failure.class,
+    failure.status,
+    failure.phase,
+    failure.text,
+    failure.reply ?? null,
+    failure.host ?? null,
+    failure.ip ?? null,
+    flags,
+  ];
+}
+
+function unpackFailure(tuple: FailureTuple): Failure {
+  const [scope, permanent, failureClass, status, phase, text, reply, host, ip, flags] = tuple;
+  return {
+    scope,
+    permanent,
+    class: failureClass,
+    status,
+    phase,
+    text,
+    ...(reply === null ? {} : { reply }),
+    ...(host === null ? {} : { host }),
+    ...(ip === null ? {} : { ip }),
+    ...(flags & OURS ? { ours: true } : {}),
+    ...(flags & IN_DOUBT ? { inDoubt: true } : {}),
+    ...(flags & ABORTED ? { aborted: true } : {}),
+  };
+}
+
+export type EntryTuple = [
+  destination: string,
+  recipients: readonly number[],
+  due: number,
+  attempts: number,
+  routeAttempts: number,
+  expires: number,
+  warnings: number,
+  crashes: number,
+  lastAttempt: number | null,
+  nextWarning: number | null,
+  last: FailureTuple | null,
+  doubt: [count: number, since: number, cause: Doubt['cause']] | null,
+  hold: [reason: string, since: number, by: Hold['by']] | null,
+];
+
+export function packEntry(entry: QueueEntry): EntryTuple {
+  const { doubt, hold, last } = entry;
+  return [
+    entry.destination,
+    entry.recipients,
+    entry.due,
+    entry.attempts,
+    entry.routeAttempts,
+    entry.expires,
+    entry.warnings,
+    entry.crashes,
+    entry.lastAttempt ?? null,
+    entry.nextWarning ?? null,
+    last ? packFailure(last) : null,
+    doubt ? [doubt.count, doubt.since, doubt.cause] : null,
+    hold ? [hold.reason, hold.since, hold.by] : null,
+  ];
+}
+
+export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntry {
+  const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
+  const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold] = tuple;
+  return {
+    id,
+    seq,
+    destination,
+    recipients,
+    due,
+    attempts,
+    routeAttempts,
+    expires,
+    warnings,
+    crashes,
+    ...(lastAttempt === null ? {} : { lastAttempt }),
+    ...(nextWarning === null ? {} : { nextWarning }),
+    ...(last === null ? {} : { last: unpackFailure(last) }),
+    ...(doubt === null ? {} : { doubt: { count: doubt[0], since: doubt[1], cause: doubt[2] } }),
+    ...(hold === null ? {} : { hold: { reason: hold[0], since: hold[1], by: hold[2] } }),
+  };
+}

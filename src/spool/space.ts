@@ -1,0 +1,35 @@
+// How much room the disk has left for mail, asked of the system once a second at most.
+// disk.ts refuses new mail by it; delivery and settlement go on below the limit.
+// Never counts what other programs will write next: minFree is there for that.
+import type { Clock } from '../clock/clock.ts';
+import type { FileDoor } from './files.ts';
+
+/** Milliseconds for which an answer holds. */
+const HOLDS = 1000;
+
+export class FreeSpace {
+  readonly #files: FileDoor;
+  readonly #folder: string;
+  readonly #minFree: number;
+  readonly #clock: Clock;
+  #asked = Number.NEGATIVE_INFINITY;
+  #free = Number.POSITIVE_INFINITY;
+
+  constructor(files: FileDoor, folder: string, minFree: number, clock: Clock) {
+    this.#files = files;
+    this.#folder = folder;
+    this.#minFree = minFree;
+    this.#clock = clock;
+  }
+
+  /** Why no mail may come in, or null. */
+  trouble(): string | null {
+    const now = this.#clock.now();
+    if (Math.abs(now - this.#asked) >= HOLDS) {
+      this.#asked = now;
+      this.#free = this.#files.freeSpace(this.#folder);
+    }
+    if (this.#free >= this.#minFree) return null;
+    return `${this.#free} octets are free on the disk, spool.minFree is ${this.#minFree}`;
+  }
+}

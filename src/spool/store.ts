@@ -1,0 +1,307 @@
+// The index of the spool in lmdb: messages, entries, what is due where, timers, segments, totals, notes.
+// staging.ts says what to write, one transaction at a time; the rest of the spool reads through here.
+// Never resolves a write before it is on disk, and never leaves half a transaction behind.
+import { mkdirSync } from 'node:fs';
+import { type Database, type Key, open, type RootDatabase } from 'lmdb';
+import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
+import {
+  type EntryTuple,
+  type MessageTuple,
+  packEntry,
+  packMessage,
+  type StoredMessage,
+  unpackEntry,
+  unpackMessage,
+} from './records.ts';
+import { SpoolError, type Totals } from './spool.ts';
+import { emptyTotals } from './totals.ts';
+
+/** An entry's place in the index of what is due. */
+export interface DueKey extends EntryKey {
+  readonly due: number;
+}
+
+/** What the index keeps about a segment: octets that live in it, and where its last body ends. */
+export interface SegmentRow {
+  readonly live: number;
+  readonly end: number;
+}
+
+/** One write of a transaction, made by the functions of `IndexWrites`. */
+export interface IndexWrite {
+  readonly into: Database<unknown, Key>;
+  readonly key: Key;
+  /** Undefined removes. */
+  readonly value: unknown;
+}
+
+/** Due time of a held entry in the index: after everything that is ever due. */
+const HELD = Number.MAX_SAFE_INTEGER;
+/** Sort after every number, and after every queue id, in a key. */
+const LAST = Number.POSITIVE_INFINITY;
+const LAST_ID = '~';
+/** Address space for the map, 64 GB or some 100 million entries: nothing is used before it is written. */
+const MAP_SIZE = 64 * 2 ** 30;
+/** Longest destination key in octets; lmdb takes 1978 for the whole key. */
+const LONGEST_DESTINATION = 1024;
+/** Entries read at a time by a walk, so that no snapshot is pinned while the caller works. */
+const SLICE = 256;
+
+export class Store {
+  readonly #root: RootDatabase<unknown, Key>;
+  readonly #messages: Database<MessageTuple, Key>;
+  readonly #entries: Database<EntryTuple, Key>;
+  readonly #due: Database<null, Key>;
+  readonly #timers: Database<null, Key>;
+  readonly #segments: Database<[live: number, end: number], Key>;
+  readonly #notes: Database<string, Key>;
+  readonly #meta: Database<unknown, Key>;
+
+  /** Throws lmdb's error when the folder cannot be used. */
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.#root = open({ path: folder, overlappingSync: false, maxDbs: 8, mapSize: MAP_SIZE });
+    this.#messages = this.#root.openDB('messages', {});
+    this.#entries = this.#root.openDB('entries', {});
+    this.#due = this.#root.openDB('due', {});
+    this.#timers = this.#root.openDB('timers', {});
+    this.#segments = this.#root.openDB('segments', {});
+    this.#notes = this.#root.openDB('notes', {});
+    this.#meta = this.#root.openDB('meta', {});
+  }
+
+  // ── writing ────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Writes all of it in one transaction; resolves when it is on disk. One call at a time.
+   * Rejects with SpoolError when nothing of it was written.
+   */
+  async apply(writes: readonly IndexWrite[]): Promise<void> {
+    try {
+      await this.#root.batch(() => {
+        for (const { into, key, value } of writes) {
+          if (value === undefined) into.remove(key);
+          else into.put(key, value);
+        }
+      });
+    } catch (error) {
+      throw new SpoolError(`the index was not written: ${await reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  putMessage(stored: StoredMessage): IndexWrite {
+    return { into: this.#messages, key: stored.message.id, value: packMessage(stored) };
+  }
+
+  removeMessage(id: string): IndexWrite {
+    return { into: this.#messages, key: id, value: undefined };
+  }
+
+  putEntry(entry: QueueEntry): IndexWrite[] {
+    const timer = timerOf(entry);
+    return [
+      { into: this.#entries, key: [entry.id, entry.seq], value: packEntry(entry) },
+      { into: this.#due, key: dueKey(entry), value: null },
+      ...(timer === null ? [] : [{ into: this.#timers, key: [timer, entry.id, entry.seq], value: null }]),
+    ];
+  }
+
+  removeEntry(entry: QueueEntry): IndexWrite[] {
+    const timer = timerOf(entry);
+    return [
+      { into: this.#entries, key: [entry.id, entry.seq], value: undefined },
+      { into: this.#due, key: dueKey(entry), value: undefined },
+      ...(timer === null
+        ? []
+        : [{ into: this.#timers, key: [timer, entry.id, entry.seq], value: undefined }]),
+    ];
+  }
+
+  putSegment(number: number, row: SegmentRow): IndexWrite {
+    return { into: this.#segments, key: number, value: [row.live, row.end] };
+  }
+
+  removeSegment(number: number): IndexWrite {
+    return { into: this.#segments, key: number, value: undefined };
+  }
+
+  /** `json` null removes. */
+  putNote(key: string, json: string | null): IndexWrite {
+    return { into: this.#notes, key, value: json ?? undefined };
+  }
+
+  putTotals(totals: Totals, latestId: number): IndexWrite {
+    return { into: this.#meta, key: 'totals', value: [totals, latestId] };
+  }
+
+  putIdentity(id: string, format: number): IndexWrite {
+    return { into: this.#meta, key: 'spool', value: [id, format] };
+  }
+
+  // ── reading ────────────────────────────────────────────────────────────────────────────────────
+
+  identity(): { readonly id: string; readonly format: number } | undefined {
+    const row = this.#meta.get('spool') as [string, number] | undefined;
+    return row && { id: row[0], format: row[1] };
+  }
+
+  /** The books, and the latest time that an id of this spool bears. */
+  totals(): { readonly totals: Totals; readonly latestId: number } {
+    const row = this.#meta.get('totals') as [Totals, number] | undefined;
+    return row ? { totals: row[0], latestId: row[1] } : { totals: emptyTotals, latestId: 0 };
+  }
+
+  message(id: string): StoredMessage | undefined {
+    const tuple = this.#messages.get(id);
+    return tuple && unpackMessage(id, tuple);
+  }
+
+  entry(key: EntryKey): QueueEntry | undefined {
+    const tuple = this.#entries.get([key.id, key.seq]);
+    return tuple && unpackEntry(key, tuple);
+  }
+
+  /** Entries of one message, in key order, without decoding them. */
+  *entryKeys(id: string): Generator<EntryKey> {
+    for (const key of this.#entries.getKeys({ start: [id], end: [id, LAST] })) {
+      yield { id, seq: (key as [string, number])[1] };
+    }
+  }
+
+  entries(id: string): QueueEntry[] {
+    const found: QueueEntry[] = [];
+    for (const { key, value } of this.#entries.getRange({ start: [id], end: [id, LAST] })) {
+      found.push(unpackEntry({ id, seq: (key as [string, number])[1] }, value));
+    }
+    return found;
+  }
+
+  /** All entries after `after` in key order; safe while others write. */
+  *scan(after: EntryKey | null): Generator<QueueEntry> {
+    let from = after;
+    for (;;) {
+      const start: Key = from === null ? [] : [from.id, from.seq];
+      const slice = [...this.#entries.getRange({ start, exclusiveStart: true, limit: SLICE })];
+      for (const { key, value } of slice) {
+        const [id, seq] = key as [string, number];
+        from = { id, seq };
+        yield unpackEntry(from, value);
+      }
+      if (slice.length < SLICE) return;
+    }
+  }
+
+  /** At most `limit` places of the destination after `after` that are not held, earliest first. */
+  dueAfter(destination: DestinationKey, after: DueKey | null, limit: number): DueKey[] {
+    const start: Key = after === null ? [destination] : [destination, after.due, after.id, after.seq];
+    const range = this.#due.getKeys({ start, end: [destination, HELD], exclusiveStart: true, limit });
+    const found: DueKey[] = [];
+    for (const key of range) found.push(asDueKey(key));
+    return found;
+  }
+
+  /** Places of the destination after `after` with a due time of at most `now`; stops at `limit`. */
+  countDue(destination: DestinationKey, after: DueKey | null, now: number, limit: number): number {
+    if (limit <= 0) return 0;
+    const start: Key = after === null ? [destination] : [destination, after.due, after.id, after.seq];
+    const range = { start, end: [destination, now, LAST_ID], exclusiveStart: true };
+    const atLimit = this.#due.getKeys({ ...range, offset: limit - 1, limit: 1 });
+    for (const _ of atLimit) return limit;
+    return this.#due.getKeysCount(range);
+  }
+
+  /** All entries of the destination in the order in which they are due, the held ones last. */
+  *entriesOf(destination: DestinationKey, after: QueueEntry | null): Generator<QueueEntry> {
+    let from: DueKey | null = after && { id: after.id, seq: after.seq, due: after.hold ? HELD : after.due };
+    for (;;) {
+      const start: Key = from === null ? [destination] : [destination, from.due, from.id, from.seq];
+      const range = { start, end: [destination, LAST], exclusiveStart: true, limit: SLICE };
+      const keys = [...this.#due.getKeys(range)].map(asDueKey);
+      for (const key of keys) {
+        from = key;
+        const entry = this.entry(key);
+        if (entry?.destination === destination) yield entry;
+      }
+      if (keys.length < SLICE) return;
+    }
+  }
+
+  /** Destinations with entries that are not held, how many, and when the first is due. */
+  *stock(): Generator<{ destination: DestinationKey; entries: number; nextDue: number }> {
+    let start: Key = [];
+    for (;;) {
+      const [first] = [...this.#due.getKeys({ start, limit: 1 })];
+      if (first === undefined) return;
+      const [destination, nextDue] = first as [string, number];
+      const entries = this.#due.getKeysCount({ start: [destination], end: [destination, HELD] });
+      if (entries > 0) yield { destination, entries, nextDue };
+      start = [destination, LAST];
+    }
+  }
+
+  /** Entries whose timer is due at `now`, earliest first. */
+  *timers(now: number): Generator<{ readonly at: number } & EntryKey> {
+    for (const key of this.#timers.getKeys({ start: [], end: [now, LAST_ID] })) {
+      const [at, id, seq] = key as [number, string, number];
+      yield { at, id, seq };
+    }
+  }
+
+  *segments(): Generator<readonly [number, SegmentRow]> {
+    for (const { key, value } of this.#segments.getRange({})) {
+      yield [key as number, { live: value[0], end: value[1] }];
+    }
+  }
+
+  note(key: string): unknown {
+    const json = this.#notes.get(key);
+    return json === undefined ? undefined : JSON.parse(json);
+  }
+
+  *notes(prefix: string): Generator<readonly [string, unknown]> {
+    for (const { key, value } of [...this.#notes.getRange({ start: prefix })]) {
+      if (typeof key !== 'string' || !key.startsWith(prefix)) return;
+      yield [key, JSON.parse(value)];
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+}
+
+function dueKey(entry: QueueEntry): Key {
+  return [entry.destination, entry.hold ? HELD : entry.due, entry.id, entry.seq];
+}
+
+function asDueKey(key: Key): DueKey {
+  const [, due, id, seq] = key as [string, number, string, number];
+  return { due, id, seq };
+}
+
+/** When the entry's expiry or warning is due; a held entry neither expires nor warns. */
+export function timerOf(entry: QueueEntry): number | null {
+  if (entry.hold) return null;
+  return Math.min(entry.expires, entry.nextWarning ?? entry.expires);
+}
+
+/** Throws when the entry cannot be a key of the index. */
+export function checkEntry(entry: QueueEntry): void {
+  if (Buffer.byteLength(entry.destination) > LONGEST_DESTINATION || entry.destination === '') {
+    throw new RangeError(`a destination has 1 to ${LONGEST_DESTINATION} octets: ${entry.destination}`);
+  }
+  if (entry.recipients.length === 0) throw new RangeError('an entry has at least one recipient');
+  if (!Number.isFinite(entry.due) || !Number.isFinite(entry.expires)) {
+    throw new RangeError('an entry is due, and expires, at a finite time');
+  }
+}
+
+/** lmdb says why in a second promise that must not be left alone. */
+async function reasonOf(error: unknown): Promise<string> {
+  const told = (error as { commitError?: Promise<unknown> }).commitError;
+  if (told === undefined) return String(error);
+  return told.then(
+    () => String(error),
+    (cause) => String(cause),
+  );
+}
