@@ -2,13 +2,15 @@
 // load.ts makes it from YAML; evaluate.ts and schedule.ts read it; it is replaced whole on reload.
 // Never does I/O and never changes.
 import type { FailureClass } from '../delivery/failure.ts';
+import type { Subject } from './match.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
 export type TlsPolicy = 'none' | 'opportunistic' | 'required' | 'verified';
 
 export interface SourceAddress {
   readonly address: string;
-  readonly ehlo: string;
+  /** EHLO name; null: the daemon's own. */
+  readonly ehlo: string | null;
   readonly weight: number;
 }
 
@@ -115,10 +117,16 @@ export interface MailFacts {
   readonly to: string;
 }
 
+/** The same as conditions look at it, made once for all rules. */
+export interface Facts {
+  readonly from: Subject;
+  readonly to: Subject;
+}
+
 /** One condition of a rule, with the words that explain it. */
 export interface Condition {
   readonly describe: string;
-  test(mail: MailFacts): boolean;
+  test(facts: Facts): boolean;
 }
 
 export type RuleEnding =
@@ -135,12 +143,19 @@ export interface Rule {
   readonly fallback?: Fallback;
 }
 
+/** A rule that ends the walk for every mail that comes to it. */
+export interface LastRule extends Rule {
+  readonly ending: RuleEnding;
+}
+
 export interface Policy {
   readonly routes: ReadonlyMap<string, Route>;
   readonly defaultRetry: RetrySchedule;
   readonly siteRules: readonly SiteRule[];
   readonly defaultSite: Site;
   readonly rules: readonly Rule[];
+  /** For mail that no rule ends. */
+  readonly otherwise: LastRule;
   readonly defaultFallback: Fallback;
 }
 
@@ -161,5 +176,9 @@ export interface Decision {
   readonly ending: RuleEnding;
   readonly retry: RetrySchedule;
   readonly fallback: Fallback;
+}
+
+/** A decision with every rule that was looked at on the way to it. */
+export interface Explanation extends Decision {
   readonly trace: readonly RuleTrace[];
 }

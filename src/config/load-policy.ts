@@ -1,0 +1,123 @@
+// Reads a policy, one file or a folder of them, into a Policy or into the list of all that is wrong.
+// The start, each reload and `check` call it; policy/ knows the language and does no I/O.
+// Never throws for a mistake in a file.
+import { builtInNames, compilePolicy } from '../policy/compile.ts';
+import type { Policy } from '../policy/policy.ts';
+import { type Doubt, doubtsAbout } from '../policy/review.ts';
+import type { KnownNames } from '../policy/rule-schema.ts';
+import { type PolicyData, policySchema } from '../policy/schema.ts';
+import { problemAt } from './document.ts';
+import type { Environment } from './environment.ts';
+import { findingsOf, parseOptions } from './issues.ts';
+import { namesIn, type PolicyFile, readPolicyFiles, routesNamed, rulesOf } from './policy-files.ts';
+import { hasErrors, inReadingOrder, type Path, type Problem } from './problem.ts';
+import { concerns, type UnsetSecret } from './secrets.ts';
+import { isRecord } from './source.ts';
+
+export interface LoadedPolicy {
+  readonly policy: Policy;
+  /** All that was read, absolute, a folder and secret files included: a change of one calls for a reload. */
+  readonly files: readonly string[];
+  readonly warnings: readonly Problem[];
+}
+
+/** `path` is a file or a folder; null is the built-in policy: everything direct. */
+export function loadPolicy(
+  path: string | null,
+  { environment }: { readonly environment: Environment },
+): LoadedPolicy | { readonly problems: readonly Problem[] } {
+  if (path === null)
+    return { policy: compilePolicy(policySchema(builtInNames).parse({})), files: [], warnings: [] };
+  const { files, problems: fileProblems } = readPolicyFiles(path, environment);
+  // Mail that no rule ends takes the built-in route, whatever the policy makes of it.
+  const taken = new Set([...builtInNames.routes, ...routesNamed(files)]);
+  const names = withBuiltIn(namesIn(files));
+  const problems = inReadingOrder([
+    ...fileProblems,
+    ...files.flatMap((file) => mistakesIn(file, names)),
+    ...files.flatMap((file) => unsetSecrets(file, taken)),
+  ]);
+  if (hasErrors(problems)) return { problems };
+  const policy = compilePolicy(merged(files.map((file) => policySchema(names).parse(usable(file)))));
+  const doubts = doubtsAbout(policy).map((doubt) => doubtAt(doubt, files));
+  const read = files.flatMap((file) => [file.document.file, ...file.secretFiles]);
+  return { policy, files: [...new Set([path, ...read])], warnings: inReadingOrder([...problems, ...doubts]) };
+}
+
+function withBuiltIn(names: KnownNames): KnownNames {
+  return {
+    routes: [...builtInNames.routes, ...names.routes],
+    schedules: [...builtInNames.schedules, ...names.schedules],
+  };
+}
+
+/** What the schema finds, but for what it says of placeholders that nothing stands behind. */
+function mistakesIn(file: PolicyFile, names: KnownNames): Problem[] {
+  const parsed = policySchema(names).safeParse(file.data, parseOptions);
+  if (parsed.success) return [];
+  return findingsOf(parsed.error)
+    .filter(({ path }) => !file.unset.some((secret) => concerns(secret, path)))
+    .map((finding) =>
+      problemAt(file.document.place(finding.path, finding.at), finding.path, finding.message, finding),
+    );
+}
+
+/** A route that no rule takes may wait for its secrets; it is left out. */
+function unsetSecrets(file: PolicyFile, taken: ReadonlySet<string>): Problem[] {
+  return file.unset.map((secret) => {
+    const route = routeOf(secret);
+    const needed = route === null || taken.has(route);
+    const message = needed ? secret.message : `${secret.message}: the route ${route} is left out`;
+    const place = file.document.place(secret.path, 'value');
+    return problemAt(place, secret.path, message, { severity: needed ? 'error' : 'warning' });
+  });
+}
+
+function routeOf({ path }: UnsetSecret): string | null {
+  return path[0] === 'routes' && path.length > 1 ? String(path[1]) : null;
+}
+
+/** The file's data without the routes whose secrets are not set. */
+function usable({ data, unset }: PolicyFile): unknown {
+  if (unset.length === 0 || !isRecord(data) || !isRecord(data.routes)) return data;
+  const leftOut = new Set(unset.map(routeOf));
+  const routes = Object.entries(data.routes).filter(([name]) => !leftOut.has(name));
+  return { ...data, routes: Object.fromEntries(routes) };
+}
+
+function merged(parts: readonly PolicyData[]): PolicyData {
+  return {
+    routes: Object.assign({}, ...parts.map(({ routes }) => routes)),
+    retry: Object.assign({}, ...parts.map(({ retry }) => retry)),
+    sites: Object.assign({}, ...parts.map(({ sites }) => sites)),
+    rules: parts.flatMap(({ rules }) => rules),
+  };
+}
+
+function doubtAt(doubt: Doubt, files: readonly PolicyFile[]): Problem {
+  const { file, path } = holderOf(doubt, files);
+  const place = file?.document.place(path, 'key') ?? { file: 'policy.yaml', line: 0, column: 0 };
+  return problemAt(place, path, doubt.message, { severity: 'warning' });
+}
+
+/** The file that a doubt is about, and the key in it. */
+function holderOf(
+  { about }: Doubt,
+  files: readonly PolicyFile[],
+): { readonly file: PolicyFile | undefined; readonly path: Path } {
+  if (about.kind === 'rule') return ruleAt(about.index, files);
+  if (about.kind === 'policy') return { file: files.at(-1), path: ['rules'] };
+  const file = files.find((one) => namesIn([one]).routes.includes(about.name));
+  return { file, path: ['routes', about.name] };
+}
+
+/** The rule with this number among the rules of all files. */
+function ruleAt(index: number, files: readonly PolicyFile[]) {
+  let left = index;
+  for (const file of files) {
+    const rules = rulesOf(file).length;
+    if (left < rules) return { file, path: ['rules', left] };
+    left -= rules;
+  }
+  return { file: undefined, path: [] };
+}

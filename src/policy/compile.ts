@@ -1,0 +1,165 @@
+// Makes checked policy data into the Policy that the daemon runs on: defaults merged, patterns in sets.
+// load-policy.ts calls it with the data of all files; evaluate.ts, schedule.ts and sites.ts use the result.
+// Never fails: whatever can be wrong was found by the schema.
+import { Schedules } from './compile-retry.ts';
+import { type AddressPattern, AddressSet, DomainSet, patternText } from './match.ts';
+import type {
+  Condition,
+  Fallback,
+  LastRule,
+  Policy,
+  RetrySchedule,
+  Route,
+  RouteLimits,
+  Rule,
+  RuleEnding,
+  Site,
+  SiteRule,
+  TlsPolicy,
+} from './policy.ts';
+import { type RouteData, route } from './route-schema.ts';
+import type { KnownNames, RuleData } from './rule-schema.ts';
+import type { PolicyData, SiteData } from './schema.ts';
+
+/** The route that is always there; a policy may define it otherwise. */
+const BUILT_IN_ROUTE = 'direct';
+
+/** Names that rules may use without a definition. */
+export const builtInNames: KnownNames = { routes: [BUILT_IN_ROUTE], schedules: ['default'] };
+
+/** What every route list falls back on: the way is shut, or it is shut to us. */
+const builtInFallback: Fallback = { on: new Set(['unreachable', 'blocked']), after: 2 };
+
+/** Far above what one sender needs, below what large receivers call abuse. */
+const builtInSite: Site = {
+  name: 'default',
+  connections: 20,
+  rate: null,
+  messagesPerConnection: 100,
+  ip: null,
+};
+
+/** Mail that no rule ends takes the built-in route, as a mail server without a transport map does. */
+const otherwise: LastRule = {
+  name: 'everything else',
+  when: [],
+  ending: { kind: 'route', routes: [BUILT_IN_ROUTE] },
+};
+
+export function compilePolicy(data: PolicyData): Policy {
+  const schedules = new Schedules(data.retry);
+  const defaultSite = compileSite('default', data.sites.default ?? {}, builtInSite);
+  const named = Object.entries(data.sites).filter(([name]) => name !== 'default');
+  return {
+    routes: compileRoutes(data.routes),
+    defaultRetry: schedules.default,
+    siteRules: named.map(([name, site]) => compileSiteRule(name, site, defaultSite)),
+    defaultSite,
+    rules: data.rules.map((rule, index) => compileRule(rule, index, schedules)),
+    otherwise,
+    defaultFallback: builtInFallback,
+  };
+}
+
+function compileRoutes(data: PolicyData['routes']): Map<string, Route> {
+  const all = { [BUILT_IN_ROUTE]: route.parse({ via: 'mx' }), ...data };
+  return new Map(Object.entries(all).map(([name, one]) => [name, compileRoute(name, one)]));
+}
+
+function compileRoute(name: string, data: RouteData): Route {
+  const displayName = data.displayName ?? name;
+  switch (data.via) {
+    case 'discard':
+      return { name, displayName, via: 'discard' };
+    case 'mx':
+      return { name, displayName, via: 'mx', ...limitsOf(data, data.tls ?? 'opportunistic') };
+    case 'smarthost': {
+      const auth = data.auth ?? null;
+      const tls = data.tls ?? (auth === null || auth.cleartext ? 'opportunistic' : 'verified');
+      return { name, displayName, via: 'smarthost', hosts: data.hosts, auth, ...limitsOf(data, tls) };
+    }
+  }
+}
+
+function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy): RouteLimits {
+  return {
+    connections: data.connections ?? null,
+    messagesPerConnection: data.messagesPerConnection ?? null,
+    recipients: data.recipients,
+    connectTimeout: data.connectTimeout,
+    sources: (data.sources ?? []).map(({ address, ehlo, weight }) => ({
+      address,
+      ehlo: ehlo ?? null,
+      weight,
+    })),
+    tls,
+  };
+}
+
+function compileSiteRule(name: string, data: SiteData, defaultSite: Site): SiteRule {
+  const domains = new DomainSet(data.domains ?? []);
+  const hosts = new DomainSet(data.mx ?? []);
+  return {
+    site: compileSite(name, data, defaultSite),
+    matchesDomain: (domain) => domains.has(domain),
+    matchesMx: (host) => hosts.has(host),
+  };
+}
+
+function compileSite(name: string, data: SiteData, base: Site): Site {
+  return {
+    name,
+    connections: data.connections ?? base.connections,
+    rate: data.rate ?? base.rate,
+    messagesPerConnection: data.messagesPerConnection ?? base.messagesPerConnection,
+    ip: data.ip ?? base.ip,
+  };
+}
+
+function compileRule(data: RuleData, index: number, schedules: Schedules): Rule {
+  const name = data.name ?? `rule ${index + 1}`;
+  const ending = compileEnding(data);
+  return {
+    name,
+    when: compileConditions(data.when),
+    ...(ending === null ? {} : { ending }),
+    ...(data.retry === undefined ? {} : { retry: compileRetry(data.retry, name, schedules) }),
+    ...(data.fallback === undefined ? {} : { fallback: compileFallback(data.fallback) }),
+  };
+}
+
+function compileEnding({ route: routes, reject }: RuleData): RuleEnding | null {
+  if (routes !== undefined) return { kind: 'route', routes };
+  if (reject === undefined) return null;
+  const enhanced = reject.enhanced ?? `${reject.code < 500 ? 4 : 5}.7.1`;
+  return { kind: 'reject', reply: { code: reject.code, enhanced, text: reject.text } };
+}
+
+function compileRetry(
+  data: NonNullable<RuleData['retry']>,
+  rule: string,
+  schedules: Schedules,
+): RetrySchedule {
+  return typeof data === 'string' ? schedules.named(data) : schedules.inherit(`of rule "${rule}"`, data);
+}
+
+function compileFallback({ on, after }: NonNullable<RuleData['fallback']>): Fallback {
+  return { on: on === undefined ? builtInFallback.on : new Set(on), after: after ?? builtInFallback.after };
+}
+
+/** Each condition of the language has its line here. */
+function compileConditions(when: RuleData['when']): Condition[] {
+  if (when === undefined || when === 'any') return [];
+  const conditions: Condition[] = [];
+  if (when.from !== undefined) conditions.push(addressCondition('from', when.from));
+  if (when.to !== undefined) conditions.push(addressCondition('to', when.to));
+  return conditions;
+}
+
+function addressCondition(side: 'from' | 'to', patterns: readonly AddressPattern[]): Condition {
+  const addresses = new AddressSet(patterns);
+  return {
+    describe: `${side} is ${patterns.map(patternText).join(', ')}`,
+    test: (facts) => addresses.has(facts[side]),
+  };
+}

@@ -1,0 +1,124 @@
+// Address patterns of the policy: `user@d`, `d`, `*.d`, `user@*`, `<>`.
+// compile.ts makes sets of them; rules and sites ask whether an address or a domain is in one.
+// Never a regular expression over what a client sent: every test is a look-up, whatever the list's length.
+import { parseDomain } from '../config/network.ts';
+
+/** An address as patterns look at it, in lower case: made once, tested by many rules. */
+export interface Subject {
+  /** `user@d`, or `''` for the null sender. */
+  readonly address: string;
+  readonly local: string;
+  readonly domain: string;
+  /** The domains above, nearest first: of `a.b.example`, `b.example` and `example`. */
+  readonly parents: readonly string[];
+}
+
+/** Case does not matter for matching, in local parts neither; the envelope keeps its case. */
+export function subjectOf(address: string): Subject {
+  const lower = address.toLowerCase();
+  const at = lower.lastIndexOf('@');
+  const domain = lower.slice(at + 1);
+  return { address: lower, local: lower.slice(0, Math.max(at, 0)), domain, parents: parentsOf(domain) };
+}
+
+function parentsOf(domain: string): string[] {
+  const parents: string[] = [];
+  for (let dot = domain.indexOf('.'); dot >= 0; dot = domain.indexOf('.', dot + 1)) {
+    parents.push(domain.slice(dot + 1));
+  }
+  return parents;
+}
+
+export type AddressPattern =
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'domain'; readonly domain: string }
+  | { readonly kind: 'below'; readonly domain: string }
+  | { readonly kind: 'local'; readonly local: string }
+  | { readonly kind: 'null-sender' };
+
+/** Null for text that is no pattern. Domains become A-labels, everything lower case. */
+export function parseAddressPattern(text: string): AddressPattern | null {
+  if (text === '<>') return { kind: 'null-sender' };
+  const at = text.lastIndexOf('@');
+  if (at < 0) return parseDomainPattern(text);
+  const local = text.slice(0, at).toLowerCase();
+  const domainText = text.slice(at + 1);
+  if (local === '' || local === '*' || /[\s<>]/.test(text.slice(at))) return null;
+  if (domainText === '*') return { kind: 'local', local };
+  const domain = domainOrLiteral(domainText);
+  return domain === null ? null : { kind: 'address', address: `${local}@${domain}` };
+}
+
+/** A pattern as it is written. */
+export function patternText(pattern: AddressPattern): string {
+  switch (pattern.kind) {
+    case 'address':
+      return pattern.address;
+    case 'domain':
+      return pattern.domain;
+    case 'below':
+      return `*.${pattern.domain}`;
+    case 'local':
+      return `${pattern.local}@*`;
+    case 'null-sender':
+      return '<>';
+  }
+}
+
+/** `d` or `*.d`; null for anything else. */
+export function parseDomainPattern(text: string): Extract<AddressPattern, { domain: string }> | null {
+  const below = text.startsWith('*.');
+  const domain = below ? parseDomain(text.slice(2)) : domainOrLiteral(text);
+  if (domain === null) return null;
+  return below ? { kind: 'below', domain } : { kind: 'domain', domain };
+}
+
+/** A domain, or an address literal (RFC 5321 §4.1.3). */
+function domainOrLiteral(text: string): string | null {
+  return /^\[[\w.:-]+\]$/.test(text) ? text.toLowerCase() : parseDomain(text);
+}
+
+/** Domains by name and by parent. */
+export class DomainSet {
+  readonly #names = new Set<string>();
+  readonly #parents = new Set<string>();
+
+  constructor(patterns: readonly AddressPattern[]) {
+    for (const pattern of patterns) {
+      if (pattern.kind === 'domain') this.#names.add(pattern.domain);
+      if (pattern.kind === 'below') this.#parents.add(pattern.domain);
+    }
+  }
+
+  /** `domain` in lower case as A-labels, `parents` as in Subject. */
+  has(domain: string, parents: readonly string[] = parentsOf(domain)): boolean {
+    if (this.#names.has(domain)) return true;
+    return this.#parents.size > 0 && parents.some((parent) => this.#parents.has(parent));
+  }
+}
+
+/** Addresses by any of the patterns. */
+export class AddressSet {
+  readonly #addresses = new Set<string>();
+  readonly #locals = new Set<string>();
+  readonly #domains: DomainSet;
+  readonly #nullSender: boolean;
+
+  constructor(patterns: readonly AddressPattern[]) {
+    this.#domains = new DomainSet(patterns);
+    this.#nullSender = patterns.some((pattern) => pattern.kind === 'null-sender');
+    for (const pattern of patterns) {
+      if (pattern.kind === 'address') this.#addresses.add(pattern.address);
+      if (pattern.kind === 'local') this.#locals.add(pattern.local);
+    }
+  }
+
+  has(subject: Subject): boolean {
+    if (subject.address === '') return this.#nullSender;
+    return (
+      this.#domains.has(subject.domain, subject.parents) ||
+      this.#addresses.has(subject.address) ||
+      this.#locals.has(subject.local)
+    );
+  }
+}

@@ -1,0 +1,18 @@
+// The keys of a retry schedule, named under `retry` or written in a rule.
+// schema.ts and rule-schema.ts use it; compile.ts lays it over the default schedule.
+// Never fills in a default: what is left out is inherited.
+import { z } from 'zod';
+import { count, interval, oneOrMore, section } from '../config/fields.ts';
+import { failureClasses } from '../delivery/failure.ts';
+
+const retryClass = section({ after: oneOrMore(interval()).optional(), expire: interval().optional() });
+
+export const schedule = section({
+  after: oneOrMore(interval()).optional(),
+  expire: interval().optional(),
+  attempts: count().optional(),
+  warn: z.array(interval()).optional(),
+  classes: z.partialRecord(z.enum(failureClasses), retryClass).optional(),
+});
+
+export type ScheduleData = z.output<typeof schedule>;

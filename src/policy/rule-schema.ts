@@ -1,0 +1,122 @@
+// The keys of a rule: what it looks at and what it does.
+// schema.ts puts rules into the policy; compile.ts makes conditions and endings of them.
+// Never evaluates: what a rule means for one mail is evaluate.ts's business.
+import { z } from 'zod';
+import { count, notYet, oneOrMore, parsed, reference, section, text } from '../config/fields.ts';
+import { type FailureClass, failureClasses } from '../delivery/failure.ts';
+import { parseAddressPattern } from './match.ts';
+import { schedule } from './retry-schema.ts';
+import { neverFallsBack } from './routing.ts';
+
+/** Names that other keys may refer to, from all files of one policy. */
+export interface KnownNames {
+  readonly routes: readonly string[];
+  readonly schedules: readonly string[];
+}
+
+const addressPattern = parsed(
+  parseAddressPattern,
+  'an address pattern: user@example.net, example.net, *.example.net, user@* or "<>"',
+);
+
+const conditions = section({
+  to: oneOrMore(
+    addressPattern.refine((pattern) => pattern.kind !== 'null-sender', {
+      error: 'a recipient is never the null sender',
+    }),
+  ).optional(),
+  from: oneOrMore(addressPattern).optional(),
+  not: notYet(),
+  any: notYet(),
+  headerFrom: notYet(),
+  header: notYet(),
+  user: notYet(),
+  client: notYet(),
+  site: notYet(),
+  size: notYet(),
+  time: notYet(),
+  tag: notYet(),
+}).refine((when) => Object.keys(when).length > 0, {
+  error: 'no condition: for every mail, write `when: any`',
+});
+
+const when = z.union([z.literal('any'), conditions], { error: 'expected `any` or a map of conditions' });
+
+const reject = section({
+  code: z
+    .int()
+    .refine((code) => /^[45][0-5]\d$/.test(String(code)), { error: 'a reply code is 400 to 559' })
+    .default(550),
+  enhanced: z
+    .string()
+    .regex(/^[45]\.\d{1,3}\.\d{1,3}$/, { error: 'expected an enhanced status such as 5.7.1' })
+    .optional(),
+  text: z
+    .string()
+    // RFC 5321 §4.5.3.1.5: a reply line is at most 512 octets, codes and CRLF included.
+    .regex(/^[\x20-\x7e]{1,400}$/, { error: 'expected one line of ASCII text' })
+    .default('Rejected by policy'),
+}).refine(({ code, enhanced }) => enhanced === undefined || enhanced[0] === String(code)[0], {
+  error: '`code` and `enhanced` must begin with the same digit (RFC 3463 §2)',
+  path: ['enhanced'],
+});
+
+const mendable = (failure: FailureClass): boolean => !neverFallsBack.has(failure);
+
+const fallback = section({
+  on: z
+    .literal('any')
+    .transform((): FailureClass[] => failureClasses.filter(mendable))
+    .or(oneOrMore(z.enum(failureClasses).refine(mendable, { error: 'this class never falls back' })))
+    .optional(),
+  after: count().optional(),
+  siteAfter: notYet(),
+  remember: notYet(),
+  canary: notYet(),
+});
+
+/** Actions of rules that wait for a later version. */
+const laterActions = {
+  hold: notYet(),
+  discard: notYet(),
+  redirect: notYet(),
+  copy: notYet(),
+  header: notYet(),
+  tag: notYet(),
+  priority: notYet(),
+  bounces: notYet(),
+  warn: notYet(),
+  window: notYet(),
+};
+
+/** Keys of a rule that do something; at least one must be there, and not both of the first two. */
+const actions = ['route', 'reject', 'retry', 'fallback'] as const;
+
+export function ruleSchema(names: KnownNames) {
+  const routes = oneOrMore(reference('route', names.routes)).refine(
+    (list) => new Set(list).size === list.length,
+    { error: 'the same route twice' },
+  );
+  const underWhen = 'it belongs under `when`';
+  return section(
+    {
+      name: text().optional(),
+      when: when.optional(),
+      route: routes.optional(),
+      reject: reject.optional(),
+      retry: z.union([reference('retry schedule', names.schedules), schedule]).optional(),
+      fallback: fallback.optional(),
+      ...laterActions,
+    },
+    { to: underWhen, from: underWhen },
+  ).superRefine((rule, context) => {
+    if (rule.route !== undefined && rule.reject !== undefined) {
+      context.addIssue({ code: 'custom', message: 'a rule ends in one way: `route` or `reject`' });
+    }
+    if (actions.every((action) => rule[action] === undefined)) {
+      context.addIssue({ code: 'custom', message: 'this rule does nothing' });
+    }
+  });
+}
+
+export type RuleData = z.output<ReturnType<typeof ruleSchema>>;

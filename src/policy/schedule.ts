@@ -1,0 +1,55 @@
+// When a temporary failure is tried again, when the sender is warned, and when it is given up.
+// queue/settle.ts asks after each attempt, queue/intake.ts when mail is queued.
+// Never reads a clock: `now` and the random number are handed in.
+import type { Random } from '../clock/random.ts';
+import type { FailureClass } from '../delivery/failure.ts';
+import type { RetrySchedule } from './policy.ts';
+
+/** Share of an interval that the next attempt may be early or late, so that retries do not march in step. */
+const SPREAD = 0.1;
+
+export interface RetryQuestion {
+  readonly schedule: RetrySchedule;
+  /** Of the failure that was just seen. */
+  readonly class: FailureClass;
+  /** Counted attempts so far, the failed one included if it counts. */
+  readonly attempts: number;
+  /** Ms since the epoch, as all moments here. */
+  readonly arrived: number;
+  readonly now: number;
+  readonly random: Random;
+  /** Ms that the peer asked us to wait, when it did. */
+  readonly hint?: number;
+}
+
+export type RetryAnswer =
+  /** The next attempt. Never after the expiry: the last attempt is made when the time is up. */
+  { readonly due: number } | { readonly giveUp: 'expired' | 'attempts' };
+
+export function nextAttempt(question: RetryQuestion): RetryAnswer {
+  const { schedule, attempts, now } = question;
+  const expiry = expiryOf(schedule, question.class, question.arrived);
+  if (now >= expiry) return { giveUp: 'expired' };
+  if (schedule.attempts !== null && attempts >= schedule.attempts) return { giveUp: 'attempts' };
+  return { due: Math.min(now + waitOf(question), expiry) };
+}
+
+/** The moment from which on a message is no longer tried, with this class of failure (null: none yet). */
+export function expiryOf(schedule: RetrySchedule, failure: FailureClass | null, arrived: number): number {
+  const ofClass = failure === null ? undefined : schedule.classes.get(failure);
+  return arrived + (ofClass ?? schedule).expire;
+}
+
+/** When the sender is told that the mail is late, after `sent` warnings; null: never again. */
+export function nextWarning(schedule: RetrySchedule, arrived: number, sent: number): number | null {
+  const delay = schedule.warn[sent];
+  return delay === undefined || delay >= schedule.expire ? null : arrived + delay;
+}
+
+/** A peer's hint is a promise that it will refuse us before: it may be exceeded, not undercut. */
+function waitOf({ schedule, class: failure, attempts, random, hint }: RetryQuestion): number {
+  if (hint !== undefined) return Math.round(hint * (1 + SPREAD * random()));
+  const { after } = schedule.classes.get(failure) ?? schedule;
+  const step = Math.min(Math.max(attempts, 1), after.length) - 1;
+  return Math.round((after[step] ?? 0) * (1 - SPREAD + 2 * SPREAD * random()));
+}
