@@ -24,8 +24,13 @@ export class Health {
   }
 
   /** Whether any server answered anything lately, or does now. Settles within 4 s; false on abort. */
-  async check(signal?: AbortSignal): Promise<boolean> {
-    if (this.#servers.answeredWithin(HEALTHY_FOR)) return true;
+  check(signal?: AbortSignal): Promise<boolean> {
+    return this.answersSince(this.#timing.clock.now() - HEALTHY_FOR, signal);
+  }
+
+  /** The same, with a moment of the clock for "lately". */
+  async answersSince(moment: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#servers.answeredSince(moment)) return true;
     return this.#flights.join('root', signal, false, (ending) => this.#askAll(ending));
   }
 

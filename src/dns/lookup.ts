@@ -14,6 +14,12 @@ export interface Asking extends Timing {
   readonly health: Health;
 }
 
+interface Try<R> {
+  readonly server: Server;
+  readonly reply: Reply<R>;
+  /** Milliseconds of the clock. */
+  readonly askedAt: number;
+}
 type Failed = Extract<Lookup<never>, { kind: 'failed' }>;
 type Said<R> = Extract<Answer<R>, { kind: 'records' | 'alias' | 'nxdomain' | 'no-data' }>;
 
@@ -59,6 +65,7 @@ async function askServers<T extends RecordType>(
 ): Promise<Said<RecordOf[T]> | Failed> {
   const reasons = new Map<Server, string>();
   const declined = new Set<Server>();
+  let askedAt = asking.clock.now();
   for (let round = 1; round <= ROUNDS && !signal.aborted; round++) {
     const asked = new Set(declined);
     while (asked.size < asking.servers.all.length) {
@@ -66,14 +73,16 @@ async function askServers<T extends RecordType>(
       const tried = await asking.slots.run(signal, () => askNext(question, asking, asked, signal));
       if (!tried || signal.aborted) break;
       const { server, reply } = tried;
+      askedAt = tried.askedAt;
       if (reply.kind !== 'silent' && reply.kind !== 'error' && reply.kind !== 'unusable') return reply;
       reasons.set(server, reply.reason);
       if (reply.kind !== 'silent') declined.add(server);
     }
   }
   // Dead servers of a zone keep ours silent as well: before the fault is ours, they must know nothing at all.
-  const ours = declined.size === 0 && !(await asking.health.check(signal));
-  return failed(question, reasons, ours);
+  const theirs =
+    declined.size > 0 || (reasons.size > 0 && (await asking.health.answersSince(askedAt, signal)));
+  return failed(question, reasons, !theirs);
 }
 
 /** One try with the server that is next; notes that it was asked, and how it did. */
@@ -82,7 +91,7 @@ async function askNext<T extends RecordType>(
   { servers, ...timing }: Asking,
   asked: Set<Server>,
   signal: AbortSignal,
-): Promise<{ server: Server; reply: Reply<RecordOf[T]> } | null> {
+): Promise<Try<RecordOf[T]> | null> {
   const server = servers.next(asked);
   if (!server) return null;
   asked.add(server);
@@ -90,7 +99,7 @@ async function askNext<T extends RecordType>(
   const reply = await exchange(server, question, timing, signal);
   if (reply.kind !== 'silent') servers.answered(server);
   else if (!signal.aborted) servers.silent(server, askedAt, reply.reason);
-  return { server, reply };
+  return { server, reply, askedAt };
 }
 
 /** What each server said last: `MX example.org: 192.0.2.53:53 SERVFAIL; 192.0.2.54:53 no answer in time`. */

@@ -2,7 +2,10 @@
 // stub.ts answers over dns-packet; delivery/ asks; nothing else does.
 // Never says "no such domain" for a question that nobody answered.
 
-/** Records, or one of: the name does not exist, it exists without such records, nobody could say. */
+/**
+ * Records, or one of: the name does not exist, it exists without such records, nobody could say. `ttl` in
+ * seconds from now; `authenticated` is the servers' AD flag, worth as much as the path to them.
+ */
 export type Lookup<T> =
   | {
       readonly kind: 'found';
@@ -12,7 +15,10 @@ export type Lookup<T> =
     }
   | { readonly kind: 'nxdomain'; readonly ttl: number }
   | { readonly kind: 'no-data'; readonly ttl: number }
-  /** `ours`: no server answered at all, so the fault is on our side. */
+  /**
+   * `ours`: no server answered anything, about other names neither, so the fault is on our side; or the lookup
+   * was given up by its askers or at its deadline.
+   */
   | { readonly kind: 'failed'; readonly reason: string; readonly ours: boolean };
 
 export interface MxRecord {

@@ -59,9 +59,10 @@ export class Servers {
     return server;
   }
 
-  /** Whether any server answered anything in the last `ms`. */
-  answeredWithin(ms: number): boolean {
-    return [...this.#answeredAt.values()].some((at) => this.#within(ms, at));
+  /** Whether any server answered anything after that moment. */
+  answeredSince(moment: number): boolean {
+    const now = this.#clock.now();
+    return [...this.#answeredAt.values()].some((at) => at > moment && at <= now);
   }
 
   answered(server: Server): void {
@@ -71,7 +72,7 @@ export class Servers {
 
   /** A question asked at `askedAt` got no answer. Where others did meanwhile, the silence is not the server's. */
   silent(server: Server, askedAt: number, reason: string): void {
-    if ((this.#answeredAt.get(server) ?? Number.NEGATIVE_INFINITY) >= askedAt) return;
+    if ((this.#answeredAt.get(server) ?? Number.NEGATIVE_INFINITY) > askedAt) return;
     if (!this.#silentAt.has(server))
       this.#log?.warn(`name server ${serverName(server)} does not answer`, { reason });
     this.#silentAt.set(server, this.#clock.now());

@@ -82,12 +82,29 @@ test('a server that answered others meanwhile is not held to be silent', () => {
   expect(turns()[0]).toBe(first);
 });
 
-test('an answer of any server counts for as long as asked', () => {
+test('the log says once that a server went silent, and once that it is back', () => {
+  const clock = new MovableClock();
+  const lines: string[] = [];
+  const note = (text: string): void => void lines.push(text);
+  const log = { event: () => {}, info: note, warn: note, debug: note };
+  const servers = new Servers(['192.0.2.1'], clock, log);
+  const [server] = servers.all as [Server];
+  for (const _ of [1, 2]) servers.silent(server, clock.now(), 'no answer in time');
+  for (const _ of [1, 2]) servers.answered(server);
+  expect(lines).toEqual([
+    'name server 192.0.2.1:53 does not answer',
+    'name server 192.0.2.1:53 answers again',
+  ]);
+});
+
+test('an answer of any server counts from its moment on', () => {
   const clock = new MovableClock();
   const { servers, second } = three(clock);
-  expect(servers.answeredWithin(5_000)).toBe(false);
+  const before = clock.now();
+  expect(servers.answeredSince(before)).toBe(false);
+  clock.advance(1_000);
   servers.answered(second);
-  expect(servers.answeredWithin(5_000)).toBe(true);
-  clock.advance(5_000);
-  expect(servers.answeredWithin(5_000)).toBe(false);
+  expect(servers.answeredSince(before)).toBe(true);
+  clock.advance(1_000);
+  expect(servers.answeredSince(clock.now())).toBe(false);
 });
