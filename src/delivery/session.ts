@@ -55,6 +55,11 @@ export interface TransactionResult {
   readonly results: readonly RecipientResult[];
   /** The first host-scope failure among them, when another host may still take the message. */
   readonly hostFailure: Failure | null;
+  /**
+   * The peer had closed the kept connection before this transaction began: nothing was sent, nobody
+   * failed. Open a new session and send again; no attempt is charged.
+   */
+  readonly stale: boolean;
   /** Milliseconds from MAIL FROM to the last reply. */
   readonly transferMs: number;
 }
@@ -70,7 +75,11 @@ export interface Session {
   readonly transactions: number;
   /** False when the peer closed it or a failure made it useless. */
   readonly usable: boolean;
-  /** Never rejects. Recipients over the route's limit a transaction are `next-transaction`. */
+  /**
+   * Never rejects. Recipients over the route's limit a transaction are `next-transaction`.
+   * The signal ends it at once: before `dotSent()` nothing happened (`aborted`), after it the message
+   * is in doubt, so a caller that stops leaves a transaction past its dot some time first.
+   */
   send(mail: Outgoing, signal: AbortSignal): Promise<TransactionResult>;
   /** QUIT, or a plain close when that cannot be; never waits longer than a few seconds. */
   close(): Promise<void>;

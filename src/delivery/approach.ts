@@ -1,0 +1,229 @@
+// Walks the hosts of one attempt: their addresses, one after the other, until a session opens.
+// queue/ asks for the next session; connection.ts opens it; hosts.ts made the list.
+// Never tries more than 5 addresses or opens more than 2 sessions an attempt.
+import { isIP } from 'node:net';
+import type { Clock } from '../clock/clock.ts';
+import type { ReachMilestone } from '../clock/milestones.ts';
+import { type Random, shuffled } from '../clock/random.ts';
+import type { Resolver } from '../dns/resolver.ts';
+import type { MxRoute, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
+import { lookUpAddresses } from './addresses.ts';
+import { type Connection, connect, type Manners } from './connection.ts';
+import type { Failure } from './failure.ts';
+import { failureKinds } from './failures.ts';
+import { OpenSession } from './open-session.ts';
+import type { Approach, PlannedHost, Session, Target } from './session.ts';
+import type { TlsManners } from './tls.ts';
+
+/** As Postfix (smtp_mx_address_limit, smtp_mx_session_limit): who answers at none of these is down. */
+const MOST_ADDRESSES = 5;
+const MOST_SESSIONS = 2;
+
+export interface ApproachSetting {
+  readonly route: MxRoute | SmarthostRoute;
+  readonly hosts: readonly PlannedHost[];
+  readonly ip: 'both' | 4 | 6;
+  readonly hostname: string;
+  /** Whether an MX record may send mail to the address. */
+  readonly mayGoTo: (address: string) => boolean;
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly reached: ReachMilestone;
+  readonly tlsManners: TlsManners;
+}
+
+type Family = 4 | 6;
+
+export class HostWalk implements Approach {
+  readonly #setting: ApproachSetting;
+  readonly #hosts: PlannedHost[];
+  /** Addresses of hosts that were looked up, still to be tried. */
+  #targets: Target[] = [];
+  /** IPv6 ones that were passed over, for the last place belongs to an IPv4 one. */
+  readonly #passedOver: Target[] = [];
+  readonly #failures: Failure[] = [];
+  readonly #refused = new Set<string>();
+  readonly #familiesDown = new Set<Family>();
+  #tried = 0;
+  #triedIpv4 = false;
+  #sessions = 0;
+
+  constructor(setting: ApproachSetting) {
+    this.#setting = setting;
+    this.#hosts = [...setting.hosts];
+  }
+
+  note(failure: Failure): void {
+    this.#failures.push(failure);
+    if (failure.ip !== undefined) this.#refused.add(failure.ip);
+  }
+
+  async next(signal: AbortSignal): Promise<{ readonly session: Session } | { readonly failure: Failure }> {
+    while (this.#sessions < MOST_SESSIONS && !signal.aborted) {
+      const target = await this.#nextTarget(signal);
+      if (!target) break;
+      const session = await this.#open(target, signal);
+      if (session) return { session };
+    }
+    if (signal.aborted) return { failure: { ...failureKinds.stopping, phase: 'connect', text: 'stopping' } };
+    return { failure: closingFailure(this.#failures) };
+  }
+
+  /** The next address to try, or null when the attempt is over. */
+  async #nextTarget(signal: AbortSignal): Promise<Target | null> {
+    while (this.#tried < MOST_ADDRESSES) {
+      const target = this.#targets.shift();
+      if (target === undefined) {
+        const host = this.#hosts.shift();
+        if (host) this.#targets = await this.#targetsOf(host, signal);
+        else return this.#passedOver.shift() ?? null;
+      } else if (!this.#useless(target)) {
+        if (!this.#isLastPlaceForIpv4(target)) return target;
+        this.#passedOver.push(target);
+      }
+    }
+    return null;
+  }
+
+  #useless({ address }: Target): boolean {
+    return this.#refused.has(address) || this.#familiesDown.has(familyOf(address));
+  }
+
+  /** With both families, an IPv4 address is always among those that are tried. */
+  #isLastPlaceForIpv4({ address }: Target): boolean {
+    const last = this.#tried === MOST_ADDRESSES - 1;
+    return last && !this.#triedIpv4 && this.#setting.ip === 'both' && familyOf(address) === 6;
+  }
+
+  async #targetsOf(host: PlannedHost, signal: AbortSignal): Promise<Target[]> {
+    const { resolver, ip, random, route } = this.#setting;
+    const found = await lookUpAddresses(resolver, host.host, ip, signal);
+    if (found.kind === 'failed') {
+      const text = `the addresses of ${host.host} cannot be looked up: ${found.reason}`;
+      const failure: Failure = { ...failureKinds.addressLookupFailed, text, host: host.host };
+      return this.#none(found.ours ? { ...failure, ours: true } : failure);
+    }
+    if (found.kind === 'none') {
+      return this.#none({ ...failureKinds.noAddress, text: `${host.host} has no address`, host: host.host });
+    }
+    const all = alternating(shuffled(found.v6, random), shuffled(found.v4, random));
+    const allowed = route.via === 'mx' ? all.filter(this.#setting.mayGoTo) : all;
+    if (allowed.length === 0) {
+      const text = `${host.host} has only addresses that mail must not go to: ${all.join(', ')}`;
+      return this.#none({ ...failureKinds.forbiddenAddress, text, host: host.host });
+    }
+    const { port, implicitTls } = host;
+    return allowed.map((address) => ({ host: host.host, address, port, implicitTls }));
+  }
+
+  #none(failure: Failure): Target[] {
+    this.#failures.push(failure);
+    return [];
+  }
+
+  async #open(target: Target, signal: AbortSignal): Promise<Session | null> {
+    const { clock } = this.#setting;
+    const manners = this.#manners(target);
+    if (!manners) return null;
+    const startedAt = clock.now();
+    const connection = await this.#connect(target, manners, signal);
+    if (!('channel' in connection)) {
+      this.#count(target, connection);
+      this.#failures.push(connection);
+      return null;
+    }
+    this.#count(target, null);
+    this.#sessions++;
+    return new OpenSession({
+      target,
+      connection,
+      connectMs: clock.now() - startedAt,
+      smarthost: manners.smarthost,
+      limit: this.#setting.route.recipients,
+      clock,
+      reached: this.#setting.reached,
+    });
+  }
+
+  /** An address that our own network cannot reach is not an address tried; nor are its like. */
+  #count({ address }: Target, failure: Failure | null): void {
+    if (failure?.ours && failure.phase === 'connect') {
+      this.#familiesDown.add(familyOf(address));
+      return;
+    }
+    this.#tried++;
+    if (familyOf(address) === 4) this.#triedIpv4 = true;
+  }
+
+  /** Opportunistic TLS that came to nothing is followed by plain text to the same address (RFC 7435). */
+  async #connect(target: Target, manners: Manners, signal: AbortSignal): Promise<Connection | Failure> {
+    const first = await connect(target, manners, this.#setting, signal);
+    const mayFallBack = manners.tls === 'opportunistic' && !target.implicitTls;
+    if ('channel' in first || !mayFallBack || first.class !== 'tls') return first;
+    return connect(target, { ...manners, tls: 'none' }, this.#setting, signal);
+  }
+
+  /** Null when no source address of the route has the target's family. */
+  #manners(target: Target): Manners | null {
+    const { route, hostname, random } = this.#setting;
+    const source = pickSource(route.sources, familyOf(target.address), random);
+    if (source === undefined) {
+      const text = `the route has no source address for ${target.address}`;
+      this.#failures.push({ ...failureKinds.noCommonFamily, text, host: target.host, ip: target.address });
+      return null;
+    }
+    const isSmarthost = route.via === 'smarthost';
+    return {
+      tls: route.tls,
+      auth: isSmarthost ? route.auth : null,
+      smarthost: isSmarthost,
+      connectTimeout: route.connectTimeout,
+      ehlo: source?.ehlo ?? hostname,
+      source: source?.address ?? null,
+    };
+  }
+}
+
+/** By weight among those of the family; null: the system's choice; undefined: none fits. */
+function pickSource(
+  sources: readonly SourceAddress[],
+  family: Family,
+  random: Random,
+): SourceAddress | null | undefined {
+  if (sources.length === 0) return null;
+  const fitting = sources.filter(({ address }) => familyOf(address) === family);
+  let left = random() * fitting.reduce((sum, { weight }) => sum + weight, 0);
+  for (const source of fitting) {
+    left -= source.weight;
+    if (left < 0) return source;
+  }
+  return fitting[0];
+}
+
+function familyOf(address: string): Family {
+  return isIP(address) === 6 ? 6 : 4;
+}
+
+/** One of each in turn, so that a family that does not work costs little (RFC 8305 §4). */
+function alternating(first: readonly string[], second: readonly string[]): string[] {
+  const length = Math.max(first.length, second.length);
+  return Array.from({ length }, (_, i) => [first[i], second[i]])
+    .flat()
+    .filter((address) => address !== undefined);
+}
+
+/**
+ * What an attempt failed with, out of what each host failed with: the most hopeful, for the message may
+ * still be delivered where that one gave hope. Among equals, what a host said, and the best host first.
+ */
+function closingFailure(failures: readonly Failure[]): Failure {
+  const hope = (failure: Failure): number =>
+    (failure.permanent ? 0 : 4) + (failure.ours ? 0 : 2) + (failure.reply === undefined ? 0 : 1);
+  const best = failures.reduce<Failure | null>(
+    (found, failure) => (found === null || hope(failure) > hope(found) ? failure : found),
+    null,
+  );
+  const closing = best ?? { ...failureKinds.noHostsLeft, text: 'no host is left to try' };
+  return { ...closing, scope: 'destination' };
+}

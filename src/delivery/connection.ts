@@ -1,0 +1,283 @@
+// Opens a connection to one address: TCP, greeting, EHLO, TLS as the route wants it, login.
+// approach.ts picks the address; what comes out is a Channel for transaction.ts.
+// Never open an outgoing SMTP socket elsewhere; never send a password in clear without leave.
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import SMTPConnection, { type SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
+import type { Clock, Timer } from '../clock/clock.ts';
+import type { PasswordAuth, TlsPolicy } from '../policy/policy.ts';
+import { Channel } from './channel.ts';
+import { judge } from './classify.ts';
+import { deadlines } from './deadlines.ts';
+import type { Failure, Phase } from './failure.ts';
+import { failureKinds, ourErrors } from './failures.ts';
+import { parseReply } from './reply.ts';
+import type { Target } from './session.ts';
+import type { TlsManners } from './tls.ts';
+
+export interface Manners {
+  readonly tls: TlsPolicy;
+  readonly auth: PasswordAuth | null;
+  /** A smarthost that refuses us refuses our login, not the mail. */
+  readonly smarthost: boolean;
+  /** Milliseconds for TCP, TLS and greeting together. */
+  readonly connectTimeout: number;
+  /** Name for EHLO. */
+  readonly ehlo: string;
+  /** Local address; null: the system's choice. */
+  readonly source: string | null;
+}
+
+/** A peer that is ready for MAIL. */
+export interface Connection {
+  readonly channel: Channel;
+  /** EHLO keywords in upper case, with their parameters. */
+  readonly extensions: ReadonlyMap<string, string>;
+  readonly source: string;
+  /** `TLSv1.3`, or null. */
+  readonly tls: string | null;
+}
+
+export interface Connecting {
+  readonly clock: Clock;
+  readonly tlsManners: TlsManners;
+}
+
+/** Never rejects; what is not handed out is closed. */
+export function connect(
+  target: Target,
+  manners: Manners,
+  { clock, tlsManners }: Connecting,
+  signal: AbortSignal,
+): Promise<Connection | Failure> {
+  return new Promise((resolve) => {
+    const greeter = new Greeter(target, manners, clock, tlsManners, (result) => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(result);
+    });
+    const onAbort = (): void => greeter.stop();
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else greeter.start();
+  });
+}
+
+/** What nodemailer's types leave out. All of it is used here and nowhere else. */
+interface Internals {
+  readonly _supportedAuth: readonly string[];
+  readonly _ehloLines?: readonly string[];
+  readonly _remainder: string;
+  readonly _responseQueue: readonly string[];
+  readonly _onSocketData: (chunk: Buffer) => void;
+  readonly _onSocketError: (error: Error) => void;
+  readonly _onSocketClose: () => void;
+  readonly _onSocketEnd: () => void;
+  readonly _onSocketTimeout: () => void;
+  _connectToHost(options: object, secure: boolean): void;
+  _onConnect(): void;
+  _actionGreeting(reply: string): void;
+  _sendCommand(command: string, logged?: string): void;
+  _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void;
+}
+
+const Base = SMTPConnection as unknown as new (options: SMTPConnectionOptions) => SMTPConnection & Internals;
+
+/** nodemailer's own timers are put beyond reach: deadlines are the Clock's. */
+const NEVER = 2 ** 31 - 1;
+
+interface PeerError extends Error {
+  readonly code?: string | undefined;
+  readonly originalCode?: string | undefined;
+  readonly response?: string | undefined;
+}
+
+/** nodemailer's dialogue up to the login, with our deadlines, phases and failures. */
+class Greeter extends Base {
+  readonly #target: Target;
+  readonly #manners: Manners;
+  readonly #clock: Clock;
+  readonly #done: (result: Connection | Failure) => void;
+  readonly #greetedBy: number;
+  #phase: Phase = 'connect';
+  #timer: Timer | null = null;
+  #over = false;
+
+  constructor(
+    target: Target,
+    manners: Manners,
+    clock: Clock,
+    tlsManners: TlsManners,
+    done: (result: Connection | Failure) => void,
+  ) {
+    super(connectionOptions(target, manners, tlsManners));
+    this.#target = target;
+    this.#manners = manners;
+    this.#clock = clock;
+    this.#done = done;
+    this.#greetedBy = clock.now() + manners.connectTimeout;
+    this.on('error', (error: PeerError) => this.#fail(error));
+  }
+
+  start(): void {
+    this.#enter('connect', deadlines.connect);
+    this.connect((error) => (error ? this.#fail(error) : this.#afterHello()));
+  }
+
+  stop(): void {
+    this.#finish({ ...failureKinds.stopping, phase: this.#phase, text: 'stopping' });
+  }
+
+  override _connectToHost(options: object, secure: boolean): void {
+    super._connectToHost(options, secure);
+    if (secure && this._socket) this._socket.once('connect', () => this.#enter('tls', deadlines.tls));
+  }
+
+  override _onConnect(): void {
+    if (!this.#over) this.#enter('greeting', deadlines.greeting);
+    super._onConnect();
+  }
+
+  override _actionGreeting(reply: string): void {
+    this.#timer?.cancel();
+    super._actionGreeting(reply);
+  }
+
+  override _sendCommand(command: string, logged?: string): void {
+    if (/^(?:EHLO|HELO) /.test(command)) this.#enter('ehlo', deadlines.ehlo);
+    if (command === 'STARTTLS') this.#enter('starttls', deadlines.starttls);
+    super._sendCommand(command, logged);
+  }
+
+  override _upgradeConnection(done: (error: Error | null, secured?: boolean) => void): void {
+    this.#enter('tls', deadlines.tls);
+    super._upgradeConnection(done);
+  }
+
+  /** A phase that precedes the greeting also ends with the route's connectTimeout. */
+  #enter(phase: Phase, limit: number): void {
+    if (this.#over) return;
+    const early =
+      phase === 'connect' || phase === 'greeting' || (phase === 'tls' && this.#target.implicitTls);
+    const left = early ? Math.min(limit, this.#greetedBy - this.#clock.now()) : limit;
+    this.#phase = phase;
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(left, () => this.#timedOut(limit));
+  }
+
+  #timedOut(limit: number): void {
+    const kind = this.#phase === 'tls' ? failureKinds.noTls : kindOfLoss(this.#phase);
+    this.#finish({
+      ...kind,
+      phase: this.#phase,
+      text: `${this.#phase}: no answer in time (${limit / 1000} s)`,
+    });
+  }
+
+  #afterHello(): void {
+    const { auth } = this.#manners;
+    const obstacle = auth && this.#obstacleToLogin(auth);
+    if (!auth) this.#handOut();
+    else if (obstacle) this.#finish({ ...failureKinds.noLogin, text: obstacle });
+    else this.#logIn(auth);
+  }
+
+  #obstacleToLogin({ cleartext }: PasswordAuth): string | null {
+    if (!this.secure && !cleartext) return 'no TLS, and a login in clear is not allowed';
+    const possible = this._supportedAuth.includes('PLAIN') || this._supportedAuth.includes('LOGIN');
+    return possible ? null : 'the host offers neither AUTH PLAIN nor AUTH LOGIN';
+  }
+
+  #logIn({ user, password }: PasswordAuth): void {
+    this.#enter('auth', deadlines.auth);
+    const method = this._supportedAuth.includes('PLAIN') ? 'PLAIN' : 'LOGIN';
+    this.login({ user, pass: password, method }, (error) => (error ? this.#fail(error) : this.#handOut()));
+  }
+
+  /** The socket leaves nodemailer's hands: transactions have their own way of talking. */
+  #handOut(): void {
+    const socket = this._socket as Socket;
+    const early = [...this._responseQueue, this._remainder].join('\r\n');
+    const channel = new Channel(socket, this.#clock, early);
+    socket.setTimeout(0);
+    socket.removeListener('data', this._onSocketData);
+    socket.removeListener('timeout', this._onSocketTimeout);
+    socket.removeListener('close', this._onSocketClose);
+    socket.removeListener('end', this._onSocketEnd);
+    socket.removeListener('error', this._onSocketError);
+    this.#settle({
+      channel,
+      extensions: extensionsOf(this._ehloLines ?? []),
+      source: socket.localAddress ?? '',
+      tls: this.secure ? (socket as TLSSocket).getProtocol() : null,
+    });
+  }
+
+  #fail(error: PeerError): void {
+    this.#finish(error.response === undefined ? this.#trouble(error) : this.#refusal(error.response));
+  }
+
+  #trouble(error: PeerError): Failure {
+    const phase = this.#phase;
+    const kind = phase === 'tls' ? failureKinds.noTls : kindOfLoss(phase);
+    const failure: Failure = { ...kind, phase, text: `${phase}: ${error.message}` };
+    return ourErrors.has(error.originalCode ?? error.code ?? '') ? { ...failure, ours: true } : failure;
+  }
+
+  #refusal(response: string): Failure {
+    const phase = this.#phase;
+    const reply = parseReply(response);
+    if (!reply)
+      return { ...failureKinds.garbage, phase, text: `not an SMTP reply: ${response.slice(0, 200)}` };
+    if (phase === 'starttls') {
+      return { ...failureKinds.noTls, phase, text: 'the host does not start TLS', reply: reply.text };
+    }
+    return judge(reply, phase, this.#manners.smarthost);
+  }
+
+  #finish(failure: Failure): void {
+    if (this.#over) return;
+    this.#settle({ ...failure, host: this.#target.host, ip: this.#target.address });
+    this.close();
+  }
+
+  #settle(result: Connection | Failure): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer?.cancel();
+    this.#done(result);
+  }
+}
+
+function kindOfLoss(phase: Phase): typeof failureKinds.noConnection | typeof failureKinds.connectionLost {
+  return phase === 'connect' ? failureKinds.noConnection : failureKinds.connectionLost;
+}
+
+function connectionOptions(target: Target, manners: Manners, tlsManners: TlsManners): SMTPConnectionOptions {
+  const { tls, auth, source } = manners;
+  return {
+    host: target.address,
+    port: target.port,
+    name: manners.ehlo,
+    secure: target.implicitTls,
+    ignoreTLS: tls === 'none',
+    requireTLS: !target.implicitTls && (tls === 'required' || tls === 'verified'),
+    // A refused STARTTLS goes on in clear on the same connection, except where a password would follow.
+    opportunisticTLS: tls === 'opportunistic' && auth === null,
+    tls: tlsManners.options(tls, target.host),
+    ...(source !== null && { localAddress: source }),
+    connectionTimeout: NEVER,
+    greetingTimeout: NEVER,
+    socketTimeout: NEVER,
+    socketCloseTimeout: 0,
+  };
+}
+
+/** RFC 5321 §4.1.1.1; some old servers write `AUTH=LOGIN`. */
+function extensionsOf(ehloLines: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    ehloLines.map((line) => {
+      const [keyword = '', ...parameters] = line.split(/[ =]+/);
+      return [keyword.toUpperCase(), parameters.join(' ')];
+    }),
+  );
+}

@@ -1,0 +1,59 @@
+// Delivery as the queue sees it: a plan of hosts for a destination, and an approach to them.
+// daemon.ts makes it; queue/ uses it; hosts.ts, approach.ts and connection.ts do the work.
+// Never touches the spool, the queue or the schedule.
+import type { Clock } from '../clock/clock.ts';
+import type { ReachMilestone } from '../clock/milestones.ts';
+import type { Random } from '../clock/random.ts';
+import type { Resolver } from '../dns/resolver.ts';
+import type { Observer } from '../observe/events.ts';
+import { addressFilter } from './addresses.ts';
+import { HostWalk } from './approach.ts';
+import { type Listener, mxPlan, smarthostPlan } from './hosts.ts';
+import type { Delivery } from './session.ts';
+import { TlsManners } from './tls.ts';
+
+export interface DeliverySettings {
+  /** Name for EHLO where a source has none, and ours in MX lists. */
+  readonly hostname: string;
+  /** Port of MX hosts. */
+  readonly port: number;
+  readonly ip: 'both' | 4 | 6;
+  /** Networks (CIDR) that an MX may point to though they are not the Internet's. */
+  readonly allowNetworks: readonly string[];
+  /** Our listeners: an MX host at one of them is ourselves. */
+  readonly ownAddresses: () => readonly Listener[];
+  /** An authority to trust besides the system's, PEM. */
+  readonly ca?: string;
+}
+
+export interface DeliveryParts {
+  readonly resolver: Resolver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: Observer;
+  readonly reached: ReachMilestone;
+  readonly settings: DeliverySettings;
+}
+
+export function createDelivery({ settings, ...parts }: DeliveryParts): Delivery {
+  const { hostname, port } = settings;
+  const tlsManners = new TlsManners(settings.ca);
+  const mayGoTo = addressFilter(settings.allowNetworks);
+  const ourselves = { hostname, listeners: settings.ownAddresses };
+  return {
+    async plan(route, domain, signal) {
+      if (route.via === 'smarthost') return smarthostPlan(route);
+      return mxPlan(domain ?? '', port, parts.resolver, parts.random, ourselves, signal);
+    },
+    approach: (route, plan, site) =>
+      new HostWalk({
+        ...parts,
+        route,
+        hosts: plan.hosts,
+        ip: site?.ip ?? settings.ip,
+        hostname,
+        mayGoTo,
+        tlsManners,
+      }),
+  };
+}
