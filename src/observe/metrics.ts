@@ -26,38 +26,15 @@ const COMMIT_SIZES = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 /** The event loop's delay is sampled at this many ms: prom-client's 10 wake an idle daemon for nothing. */
 const LOOP_SAMPLING = 50;
 
+/** `version` of Sendoff stands in sendoff_build_info. */
 export function createMetrics(version = 'unknown'): Metrics {
   const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({
-    register: registry,
-    prefix: 'sendoff_',
-    eventLoopMonitoringPrecision: LOOP_SAMPLING,
-  });
-  new Gauge({
-    name: 'sendoff_build_info',
-    help: 'Always 1; the labels say what runs.',
-    labelNames: ['version', 'node'],
-    registers,
-  }).set({ version, node: process.version }, 1);
-  const countEvent = createEventMetrics(registry);
+  processMetrics(registry, version);
   const readSources = createSourceMetrics(registry);
-  const commitSeconds = new Histogram({
-    name: 'sendoff_commit_seconds',
-    help: 'Group commits of the spool, fsync included.',
-    buckets: COMMIT_BUCKETS,
-    registers,
-  });
-  const commitChanges = new Histogram({
-    name: 'sendoff_commit_changes',
-    help: 'Messages and settlements that one group commit carried.',
-    buckets: COMMIT_SIZES,
-    registers,
-  });
   const linesDropped = new Counter({
     name: 'sendoff_log_lines_dropped_total',
     help: 'Log lines lost because nobody read the log.',
-    registers,
+    registers: [registry],
   });
   let sources: Partial<MetricSources> = {};
 
@@ -65,16 +42,49 @@ export function createMetrics(version = 'unknown'): Metrics {
     bind(more) {
       sources = { ...sources, ...more };
     },
-    count: countEvent,
-    commit(ms, changes) {
-      commitSeconds.observe(ms / 1000);
-      commitChanges.observe(changes);
-    },
+    count: createEventMetrics(registry),
+    commit: commitMetrics(registry),
     lineDropped: () => linesDropped.inc(),
     render() {
+      // One turn of the loop reads all sources and copies all values: a scrape is one moment.
       readSources(sources);
       return registry.metrics();
     },
     contentType: registry.contentType,
+  };
+}
+
+function processMetrics(registry: Registry, version: string): void {
+  collectDefaultMetrics({
+    register: registry,
+    prefix: 'sendoff_',
+    eventLoopMonitoringPrecision: LOOP_SAMPLING,
+  });
+  const build = new Gauge({
+    name: 'sendoff_build_info',
+    help: 'Always 1; the labels say what runs.',
+    labelNames: ['version', 'node'],
+    registers: [registry],
+  });
+  build.set({ version, node: process.version }, 1);
+}
+
+function commitMetrics(registry: Registry): Metrics['commit'] {
+  const registers = [registry];
+  const duration = new Histogram({
+    name: 'sendoff_commit_seconds',
+    help: 'Group commits of the spool, fsync included.',
+    buckets: COMMIT_BUCKETS,
+    registers,
+  });
+  const size = new Histogram({
+    name: 'sendoff_commit_changes',
+    help: 'Messages and settlements that one group commit carried.',
+    buckets: COMMIT_SIZES,
+    registers,
+  });
+  return (ms, changes) => {
+    duration.observe(ms / 1000);
+    size.observe(changes);
   };
 }
