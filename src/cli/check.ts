@@ -1,28 +1,52 @@
 // `sendoff check`: reads settings and policy as `serve` would, and says what is wrong.
 // program.ts calls it; needs no daemon.
 // Never prints a secret.
-import { type Configuration, readConfiguration } from './configuration.ts';
+import type { Problem } from '../config/problem.ts';
+import { type Configuration, configurationError, readConfiguration } from './configuration.ts';
+import { CommandError, exitCodes } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 import { count } from './text.ts';
 
-/** Rejects with a line for each mistake, exit 78. */
+export interface CheckOptions {
+  readonly print?: boolean;
+  readonly json?: boolean;
+}
+
+/** Rejects when there is a mistake, exit 78: with a line for each, or after their list as JSON. */
 export async function check(
   file: string | undefined,
-  options: { readonly print?: boolean; readonly json?: boolean },
+  options: CheckOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const configuration = await readConfiguration(file);
+  const read = await readConfiguration(file);
+  if ('problems' in read) {
+    if (!options.json) throw await configurationError(read.problems);
+    terminal.out(jsonText({ problems: read.problems }));
+    throw new CommandError(exitCodes.configuration, 'there are mistakes in the configuration');
+  }
+  if (!options.json) await warn(read.warnings, terminal);
+  if (options.print) terminal.out(await inEffect(read, options));
+  else terminal.out(options.json ? jsonText({ problems: read.warnings }) : summary(read));
+}
+
+/** Settings and policy with all defaults, secrets masked. */
+async function inEffect({ settings, policy }: Configuration, { json }: CheckOptions): Promise<string> {
+  const { printable, printableText } = await import('../config/printable.ts');
+  return json ? jsonText(printable(settings, policy)) : printableText(settings, policy);
+}
+
+function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+async function warn(warnings: readonly Problem[], terminal: Terminal): Promise<void> {
   const { formatProblem } = await import('../config/problem.ts');
-  for (const warning of configuration.warnings) terminal.err(`${formatProblem(warning)}\n`);
-  if (options.print) {
-    const { printable } = await import('../config/printable.ts');
-    terminal.out(printable(configuration.settings));
-  } else terminal.out(`${summary(configuration)}\n`);
+  for (const warning of warnings) terminal.err(`${formatProblem(warning)}\n`);
 }
 
 function summary({ settings, policy }: Configuration): string {
-  const from = settings.file ?? 'no file, defaults alone';
+  const from = settings.file ?? 'no file, the defaults';
   const rules = count(policy.rules.length, 'rule', 'rules');
   const routes = count(policy.routes.size, 'route', 'routes');
-  return `settings: ${from}\npolicy: ${settings.policy ?? 'built in'} (${rules}, ${routes})\nno mistakes`;
+  return `settings: ${from}\npolicy: ${settings.policy ?? 'built in'} (${rules}, ${routes})\nno mistakes\n`;
 }

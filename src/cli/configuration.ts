@@ -1,5 +1,5 @@
 // The settings and the policy that a command works with.
-// Commands call it with their --config; config/load.ts and policy/load.ts read and check.
+// Commands call it with their --config; config/ reads and checks.
 // Never goes on with a file that has an error: all mistakes are told at once, exit 78.
 import type { Environment } from '../config/environment.ts';
 import type { Problem } from '../config/problem.ts';
@@ -15,35 +15,43 @@ export interface Configuration {
   readonly warnings: readonly Problem[];
 }
 
-/** Rejects with a CommandError that has a line for each mistake. */
-export async function readConfiguration(file: string | undefined): Promise<Configuration> {
-  const { settings, warnings, environment } = await load(file);
-  const { loadPolicy } = await import('../policy/load.ts');
-  const loaded = await loadPolicy({ file: settings.policy, environment });
-  if ('problems' in loaded) throw await configurationError(loaded.problems);
-  return { settings, policy: loaded.policy, environment, warnings: [...warnings, ...loaded.warnings] };
+/** Errors, and the warnings that were found beside them. */
+export interface Mistaken {
+  readonly problems: readonly Problem[];
 }
 
-/** The daemon's settings alone: where to reach it. */
+export async function readConfiguration(file: string | undefined): Promise<Configuration | Mistaken> {
+  const loaded = await load(file);
+  if ('problems' in loaded) return loaded;
+  const { settings, environment, warnings } = loaded;
+  const { loadPolicy } = await import('../config/load-policy.ts');
+  const policy = loadPolicy(settings.policy, { environment });
+  if ('problems' in policy) return { problems: [...warnings, ...policy.problems] };
+  return { settings, policy: policy.policy, environment, warnings: [...warnings, ...policy.warnings] };
+}
+
+/** The daemon's settings alone: where to reach it. Rejects with a line for each mistake. */
 export async function readSettings(file: string | undefined): Promise<Settings> {
-  return (await load(file)).settings;
+  const loaded = await load(file);
+  if ('problems' in loaded) throw await configurationError(loaded.problems);
+  return loaded.settings;
 }
 
-async function load(file: string | undefined): Promise<Omit<Configuration, 'policy'>> {
+/** What ends a command that cannot go on. */
+export async function configurationError(problems: readonly Problem[]): Promise<CommandError> {
+  const { formatProblem } = await import('../config/problem.ts');
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  const message = `${count(errors, 'mistake', 'mistakes')} in the configuration`;
+  return new CommandError(exitCodes.configuration, message, problems.map(formatProblem));
+}
+
+async function load(file: string | undefined): Promise<Omit<Configuration, 'policy'> | Mistaken> {
   // YAML and its checks take a third of a command's start: not loaded for --help.
   const [{ loadSettings }, { readEnvironment }] = await Promise.all([
     import('../config/load.ts'),
     import('../config/environment.ts'),
   ]);
   const environment = readEnvironment();
-  const loaded = await loadSettings({ environment, ...(file === undefined ? {} : { file }) });
-  if ('problems' in loaded) throw await configurationError(loaded.problems);
-  return { ...loaded, environment };
-}
-
-async function configurationError(problems: readonly Problem[]): Promise<CommandError> {
-  const { formatProblem } = await import('../config/problem.ts');
-  const errors = problems.filter(({ severity }) => severity === 'error').length;
-  const message = `${count(errors, 'mistake', 'mistakes')} in the configuration`;
-  return new CommandError(exitCodes.configuration, message, problems.map(formatProblem));
+  const loaded = loadSettings({ file, environment });
+  return 'problems' in loaded ? loaded : { ...loaded, environment };
 }

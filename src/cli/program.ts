@@ -83,11 +83,13 @@ function addServe(program: Command, { terminal, config }: CommandLine, end: (cod
     .description('run the daemon in the foreground')
     .addHelpText('after', '\nSIGTERM and SIGINT stop it in order, SIGHUP reads the policy again.')
     .action(async () => {
-      const [{ readConfiguration }, { serve }] = await Promise.all([
+      const [{ configurationError, readConfiguration }, { serve }] = await Promise.all([
         import('./configuration.ts'),
         import('./serve.ts'),
       ]);
-      end(await serve(await readConfiguration(config()), terminal));
+      const read = await readConfiguration(config());
+      if ('problems' in read) throw await configurationError(read.problems);
+      end(await serve(read, terminal));
     });
 }
 
@@ -95,7 +97,7 @@ function addCheck(program: Command, { terminal, config }: CommandLine): void {
   program
     .command('check')
     .description('read settings and policy, and report every mistake with file, line and column')
-    .option('--print', 'print the settings in effect, secrets masked')
+    .option('--print', 'print settings and policy in effect, secrets masked')
     .option('--json', 'print JSON')
     .action(async (options: { print?: boolean; json?: boolean }) => {
       const { check } = await import('./check.ts');

@@ -3,6 +3,7 @@
 // Never formats: what to say is the command's.
 import { fstatSync } from 'node:fs';
 import type { Clock } from '../clock/clock.ts';
+import { exitCodes } from './exit.ts';
 
 export interface Terminal {
   out(text: string): void;
@@ -14,23 +15,36 @@ export interface Terminal {
   readPiped(): Promise<Buffer | null>;
 }
 
+/** A pipe that stays silent this long may be one that somebody forgot: say what is waited for. */
+const SILENT_PIPE_MS = 2000;
+
 export function processTerminal(clock: Clock): Terminal {
   const { stdout, stderr } = process;
   // `sendoff queue list | head` closes our output early: that is no error.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74));
+  stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.temporary),
+  );
+  const err = (text: string): void => void stderr.write(text);
   return {
     out: (text) => void stdout.write(text),
-    err: (text) => void stderr.write(text),
+    err,
     columns: stdout.isTTY ? stdout.columns : null,
     clock,
-    readPiped,
+    readPiped: () => readPiped(clock, err),
   };
 }
 
-async function readPiped(): Promise<Buffer | null> {
+async function readPiped(clock: Clock, err: (text: string) => void): Promise<Buffer | null> {
   if (!isPiped()) return null;
+  const silence = clock.after(SILENT_PIPE_MS, () =>
+    err('sendoff: waiting for a message on the standard input (</dev/null sends a test message)\n'),
+  );
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  for await (const chunk of process.stdin) {
+    silence.cancel();
+    chunks.push(chunk as Buffer);
+  }
+  silence.cancel();
   return Buffer.concat(chunks);
 }
 
