@@ -89,19 +89,22 @@ export class HeaderCompletion {
 
   #header(data: Buffer, out: Buffer[]): void {
     this.#held = null;
-    let at = 0;
     let first = this.#place === 'top';
-    if (this.#place === 'within-line') at = afterLine(data, 0);
+    let at = this.#place === 'within-line' ? afterLine(data, 0) : 0;
+    let kind: LineKind | null = 'field';
     while (at >= 0 && at < data.length) {
-      const kind = lineKind(data, at, first);
-      if (kind === null) return this.#hold(data, at, out);
-      if (kind === 'empty' || kind === 'text') return this.#beginBody(data, at, kind, out);
+      kind = lineKind(data, at, first);
+      if (kind === null || kind === 'empty' || kind === 'text') break;
       this.#note(kind);
       first = false;
       at = afterLine(data, at);
     }
-    this.#place = at < 0 ? 'within-line' : 'line-start';
-    out.push(data);
+    if (kind === null) this.#hold(data, at, out);
+    else if (kind === 'empty' || kind === 'text') this.#beginBody(data, at, kind, out);
+    else {
+      this.#place = at < 0 ? 'within-line' : 'line-start';
+      out.push(data);
+    }
   }
 
   /** What is held is a name or a CR, so it cannot turn out to be a continuation. */

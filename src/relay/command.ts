@@ -72,15 +72,15 @@ export function checkMailParameters(
   messageSize: number,
 ): Reply | null {
   for (const [keyword, value] of parameters) {
-    const refusal =
-      keyword === 'SIZE'
-        ? checkSize(value, messageSize)
-        : keyword === 'BODY'
-          ? checkBody(value)
-          : notOffered(keyword);
+    const refusal = checkMailParameter(keyword, value, messageSize);
     if (refusal) return refusal;
   }
   return null;
+}
+
+function checkMailParameter(keyword: string, value: string | null, messageSize: number): Reply | null {
+  if (keyword === 'SIZE') return checkSize(value, messageSize);
+  return keyword === 'BODY' ? checkBody(value) : notOffered(keyword);
 }
 
 /** RCPT has no parameter: DSN is not offered. */

@@ -8,8 +8,9 @@ import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
 import { Input } from './input.ts';
 import { clientAddress } from './networks.ts';
-import { replyText } from './replies.ts';
-import { Session, type SessionRules, type Transport } from './session.ts';
+import { replyLines } from './replies.ts';
+import type { Peer, SessionRules } from './rules.ts';
+import { Session, type Transport } from './session.ts';
 
 export interface TlsMaterial {
   /** PEM. */
@@ -64,7 +65,7 @@ export class RelayServer extends SMTPServer {
     const client = clientAddress(socket.remoteAddress);
     const admission = this.#rules.shared.admit(client, this.#trusted(client));
     if (!admission.admitted) {
-      const text = replyText(admission.reply);
+      const text = replyLines(admission.reply).join(' ');
       socket.on('error', nothing);
       if (handshake) socket.destroy();
       else socket.end(`${text}\r\n`, () => socket.destroy());
@@ -102,7 +103,7 @@ export class RelayServer extends SMTPServer {
     this.connections.add(connection);
     this.#open.add(connection);
     const client = clientAddress(socket.remoteAddress);
-    connection.start(this.#rules, this.#trusted(client), () => {
+    connection.start(this.#rules, { client, trusted: this.#trusted(client) }, () => {
       this.#open.delete(connection);
       this.#releases.get(socket)?.();
     });
@@ -115,28 +116,21 @@ export class RelayConnection extends SMTPConnection implements Transport {
   #onGone: () => void = nothing;
   #queued = '';
 
-  get client(): string {
-    return this.remoteAddress;
-  }
-
-  get port(): number {
-    return this.localPort;
-  }
-
-  /** Undefined before start(). */
-  get dialogue(): Session | null {
+  /** Null before start(). What the listener has to say goes through it. */
+  get smtp(): Session | null {
     return this.#session;
   }
 
   /** `onGone` is called once, when the socket is closed. */
-  start(rules: SessionRules, trusted: boolean, onGone: () => void): void {
+  start(rules: SessionRules, client: Pick<Peer, 'client' | 'trusted'>, onGone: () => void): void {
     this.#onGone = onGone;
-    this.#session = new Session(rules, this, trusted);
+    const peer: Peer = { ...client, port: this.localPort, tls: () => this.#tls() };
+    this.#session = new Session(rules, peer, this);
     this.#input = new Input(this.#session);
     this._setListeners(() => this.#session?.greet());
   }
 
-  tls(): { version: string; cipher: string } | null {
+  #tls(): ReturnType<Peer['tls']> {
     const socket = this._socket;
     if (!this.secure || !(socket instanceof TLSSocket)) return null;
     return { version: socket.getProtocol() ?? 'TLS', cipher: socket.getCipher()?.standardName ?? 'unknown' };

@@ -17,6 +17,9 @@ export interface Scanned {
 /** RFC 5322 §2.1.1: octets in a line, without its CRLF. */
 const LONGEST_LINE = 998;
 
+/** Octets that a loop copies faster than a native call (measured). */
+const SHORT_RUN = 64;
+
 const NUL = 0;
 const LF = 0x0a;
 const CR = 0x0d;
@@ -33,9 +36,13 @@ export class ContentScanner {
   readonly #strict: boolean;
   #position: Position = 'start';
   #fault: ContentFault | null = null;
-  /** Octets of the present line in the chunks before. */
-  #carried = 0;
-  /** Octets that changed, when any did: the copy and how much of it is filled. */
+  #ended = false;
+  /** Content from here on is not handed on yet: up to `#cut` where a dot was seen, else up to where we are. */
+  #run = 0;
+  #cut = 0;
+  /** Where the present line began; negative when that was in a chunk before. */
+  #lineStart = 0;
+  /** Content of this chunk so far, once an octet had to change, and how much of it is filled. */
   #copy: Buffer | null = null;
   #filled = 0;
 
@@ -50,103 +57,122 @@ export class ContentScanner {
 
   /** Reads `chunk` from `from` on. The work is linear in its octets, whatever they are. */
   scan(chunk: Buffer, from: number): Scanned {
-    const length = chunk.length;
-    let position = this.#position;
-    let i = from;
-    /** Octets from `run` to `cut` (or `i`) are content that is not handed on yet. */
-    let run = from;
-    let cut = from;
-    let lineStart = from - this.#carried;
+    this.#run = from;
+    this.#cut = from;
+    this.#lineStart += from;
     this.#copy = null;
-    while (i < length) {
-      const octet = chunk[i] as number;
-      if (position === 'within') {
-        // Almost every octet is one of these: the inner loop is the whole cost of normal mail.
-        if (octet > CR) {
-          i++;
-          while (i < length && (chunk[i] as number) > CR) i++;
-          continue;
-        }
-        if (octet === CR) position = 'after-cr';
-        else if (octet === LF) {
-          this.#flaw('bare-lf');
-          this.#keep(chunk, run, i);
-          this.#put(CR, length - i);
-          run = i;
-          lineStart = i + 1;
-        } else if (octet === NUL) this.#fault ??= 'nul';
-        i++;
-      } else if (position === 'after-cr') {
-        if (octet === LF) {
-          if (this.#strict && i - 1 - lineStart > LONGEST_LINE) this.#fault ??= 'long-line';
-          position = 'start';
-          lineStart = ++i;
-        } else {
-          this.#flaw('bare-cr');
-          this.#keep(chunk, run, i);
-          this.#put(LF, length - i);
-          run = i;
-          lineStart = i;
-          position = 'within';
-        }
-      } else if (position === 'start') {
-        position = 'within';
-        if (octet === DOT) {
-          position = 'after-dot';
-          cut = i++;
-          lineStart = i;
-        }
-      } else if (position === 'after-dot') {
-        // The dot is dropped in any case: it is the end, or it was put there for transparency.
-        if (octet === CR) {
-          position = 'after-dot-cr';
-          i++;
-        } else {
-          this.#keep(chunk, run, cut);
-          run = i;
-          position = 'within';
-        }
-      } else if (octet === LF) {
-        this.#position = 'within';
-        return { content: this.#take(chunk, run, cut), next: i + 1, ended: true };
-      } else {
-        this.#flaw('bare-cr');
-        this.#keep(chunk, run, cut);
-        this.#put(CR, length - i + 1);
-        this.#put(LF, length - i);
-        run = i;
-        lineStart = i;
-        position = 'within';
-      }
+    let i = from;
+    while (i < chunk.length && !this.#ended) {
+      if (this.#position === 'within') i = afterText(chunk, i);
+      if (i < chunk.length) i = this.#step(chunk, i, chunk[i] as number);
     }
-    this.#position = position;
-    this.#carried = length - lineStart;
-    const end = position === 'after-dot' || position === 'after-dot-cr' ? cut : length;
-    return { content: this.#take(chunk, run, end), next: length, ended: false };
+    this.#lineStart -= chunk.length;
+    return { content: this.#take(chunk), next: i, ended: this.#ended };
+  }
+
+  /** Handles one octet, or only changes the position; returns the index to go on with. */
+  #step(chunk: Buffer, i: number, octet: number): number {
+    switch (this.#position) {
+      case 'start':
+        return this.#atStart(i, octet);
+      case 'within':
+        return this.#within(chunk, i, octet);
+      case 'after-cr':
+        return this.#afterCr(chunk, i, octet);
+      case 'after-dot':
+        return this.#afterDot(chunk, i, octet);
+      case 'after-dot-cr':
+        return this.#afterDotCr(chunk, i, octet);
+    }
+  }
+
+  #atStart(i: number, octet: number): number {
+    if (octet !== DOT) {
+      this.#position = 'within';
+      return i;
+    }
+    this.#position = 'after-dot';
+    this.#cut = i;
+    this.#lineStart = i + 1;
+    return i + 1;
+  }
+
+  #within(chunk: Buffer, i: number, octet: number): number {
+    if (octet === CR) this.#position = 'after-cr';
+    else if (octet === NUL) this.#fault ??= 'nul';
+    else if (octet === LF) {
+      this.#flaw('bare-lf');
+      this.#keep(chunk, i);
+      this.#put(CR, chunk.length - i);
+      this.#lineStart = i + 1;
+    }
+    return i + 1;
+  }
+
+  #afterCr(chunk: Buffer, i: number, octet: number): number {
+    if (octet !== LF) return this.#repairCr(chunk, i, i);
+    if (this.#strict && i - 1 - this.#lineStart > LONGEST_LINE) this.#fault ??= 'long-line';
+    this.#position = 'start';
+    this.#lineStart = i + 1;
+    return i + 1;
+  }
+
+  /** The dot is dropped in any case: it is the end, or was put there for transparency. */
+  #afterDot(chunk: Buffer, i: number, octet: number): number {
+    if (octet === CR) {
+      this.#position = 'after-dot-cr';
+      return i + 1;
+    }
+    this.#keep(chunk, this.#cut);
+    this.#run = i;
+    this.#position = 'within';
+    return i;
+  }
+
+  #afterDotCr(chunk: Buffer, i: number, octet: number): number {
+    if (octet === LF) {
+      this.#ended = true;
+      return i + 1;
+    }
+    this.#keep(chunk, this.#cut);
+    this.#put(CR, chunk.length - i);
+    return this.#repairCr(chunk, i, this.#run);
+  }
+
+  /** The CR before `i` lacks its LF; content up to `upTo` is still to be kept. */
+  #repairCr(chunk: Buffer, i: number, upTo: number): number {
+    this.#flaw('bare-cr');
+    this.#keep(chunk, upTo);
+    this.#put(LF, chunk.length - i);
+    this.#run = i;
+    this.#lineStart = i;
+    this.#position = 'within';
+    return i;
   }
 
   #flaw(fault: ContentFault): void {
     if (this.#strict) this.#fault ??= fault;
   }
 
-  /** Copies the run: from the first change of a chunk on, its content is a copy. */
-  #keep(chunk: Buffer, from: number, to: number): void {
-    const octets = to - from;
-    if (octets <= 0) return;
-    this.#reserve(octets, chunk.length - to);
-    // A native copy of a few octets costs more than the loop: dots and repairs may come every other octet.
-    if (octets > 64) chunk.copy(this.#copy as Buffer, this.#filled, from, to);
-    else for (let i = from; i < to; i++) (this.#copy as Buffer)[this.#filled + i - from] = chunk[i] as number;
-    this.#filled += octets;
+  /** Copies the run up to `to`: from the first change of a chunk on, its content is a copy. */
+  #keep(chunk: Buffer, to: number): void {
+    const octets = to - this.#run;
+    if (octets > 0) {
+      const copy = this.#room(octets, chunk.length - to);
+      // A native copy of a few octets costs more than the loop, and changes may come every other octet.
+      if (octets > SHORT_RUN) chunk.copy(copy, this.#filled, this.#run, to);
+      else for (let k = 0; k < octets; k++) copy[this.#filled + k] = chunk[this.#run + k] as number;
+      this.#filled += octets;
+    }
+    this.#run = to;
   }
 
   #put(octet: number, expected: number): void {
-    this.#reserve(1, expected);
-    (this.#copy as Buffer)[this.#filled++] = octet;
+    this.#room(1, expected)[this.#filled++] = octet;
   }
 
-  /** Room for `octets` now, and a first guess that `expected` more will follow. */
-  #reserve(octets: number, expected: number): void {
+  /** The copy, with room for `octets` more; `expected` is a first guess at what will follow. */
+  #room(octets: number, expected: number): Buffer {
     if (this.#copy === null) {
       this.#copy = Buffer.allocUnsafeSlow(octets + expected + 16);
       this.#filled = 0;
@@ -155,11 +181,21 @@ export class ContentScanner {
       this.#copy.copy(larger, 0, 0, this.#filled);
       this.#copy = larger;
     }
+    return this.#copy;
   }
 
-  #take(chunk: Buffer, from: number, to: number): Buffer | null {
-    if (this.#copy === null) return to > from ? chunk.subarray(from, to) : null;
-    this.#keep(chunk, from, to);
-    return this.#copy.subarray(0, this.#filled);
+  #take(chunk: Buffer): Buffer | null {
+    const afterDot = this.#position === 'after-dot' || this.#position === 'after-dot-cr';
+    const end = afterDot ? this.#cut : chunk.length;
+    if (this.#copy === null) return end > this.#run ? chunk.subarray(this.#run, end) : null;
+    this.#keep(chunk, end);
+    return this.#filled > 0 ? this.#copy.subarray(0, this.#filled) : null;
   }
+}
+
+/** Index of the first octet from `i` on that may matter within a line. The whole cost of normal mail. */
+function afterText(chunk: Buffer, i: number): number {
+  let at = i;
+  while (at < chunk.length && (chunk[at] as number) > CR) at++;
+  return at;
 }

@@ -42,7 +42,7 @@ export class Input {
         at = this.#line(chunk, at);
       } else {
         const { next, wait } = this.#session.content(chunk, at);
-        if (wait) return void wait.then(() => this.#read(chunk, next, done));
+        if (wait !== null) return void wait.then(() => this.#read(chunk, next, done));
         at = next;
       }
     }

@@ -3,29 +3,15 @@
 // Never decides about mail: that is the intake.
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
-import type { ReachMilestone } from '../clock/milestones.ts';
-import type { LimitSettings, ListenerSettings } from '../config/settings.ts';
-import type { Observer } from '../observe/events.ts';
+import type { ListenerSettings } from '../config/settings.ts';
 import { RelayServer, type TlsMaterial } from './connection.ts';
-import type { Intake } from './intake.ts';
-import type { SharedClientLimits } from './limits.ts';
 import { trustedNetworks } from './networks.ts';
+import type { SessionRules } from './rules.ts';
 
-export interface ListenerOptions {
-  readonly listener: ListenerSettings;
-  readonly hostname: string;
-  readonly qualify: string | null;
-  readonly postmaster: string | null;
-  /** CIDRs. */
+export interface ListenerOptions extends Omit<SessionRules, 'startTls'> {
+  /** CIDRs whose clients may relay. */
   readonly trusted: readonly string[];
-  readonly limits: LimitSettings;
   readonly tls: TlsMaterial | null;
-  readonly intake: Intake;
-  readonly clock: Clock;
-  readonly observer: Observer;
-  /** One for all listeners. */
-  readonly shared: SharedClientLimits;
-  readonly reached: ReachMilestone;
 }
 
 export interface Listener {
@@ -86,7 +72,7 @@ function listening(server: RelayServer, { address, port }: ListenerSettings): Pr
 function watch(server: RelayServer, clock: Clock): () => void {
   const look = (): void => {
     const now = clock.now();
-    for (const connection of server.open) connection.dialogue?.checkTime(now);
+    for (const connection of server.open) connection.smtp?.checkTime(now);
     timer = clock.after(WATCH_INTERVAL, look);
   };
   let timer = clock.after(WATCH_INTERVAL, look);
@@ -98,9 +84,9 @@ async function close(server: RelayServer, clock: Clock, deadlineMs: number): Pro
     server.server.close(() => resolve());
   });
   server.dropPending();
-  for (const connection of server.open) connection.dialogue?.leave();
+  for (const connection of server.open) connection.smtp?.leave();
   const timer = clock.after(deadlineMs, () => {
-    for (const connection of server.open) connection.dialogue?.timeUp();
+    for (const connection of server.open) connection.smtp?.cutOff();
   });
   await closed;
   timer.cancel();

@@ -79,14 +79,14 @@ function localPartEnd(mailbox: string): number {
   return mailbox.length;
 }
 
-/** A quoted local part equals the plain one when it needs no quotes (RFC 5321 §4.1.2): then it loses them. */
 function normalLocalPart(text: string): string | Path {
   if (NOT_ASCII.test(text)) return bad('utf8');
-  const local = text.startsWith('"') ? requoted(text) : DOT_STRING.test(text) ? text : null;
+  const local = DOT_STRING.test(text) ? text : requoted(text);
   if (local === null) return bad('syntax');
   return local.length > LOCAL_PART_LIMIT ? bad('too-long') : local;
 }
 
+/** A quoted local part equals the plain one when it needs no quotes (RFC 5321 §4.1.2): then it loses them. */
 function requoted(text: string): string | null {
   if (NOT_PRINTABLE.test(text) || !/^"(\\.|[^"\\])*"$/.test(text)) return null;
   const content = text.slice(1, -1).replace(/\\(.)/g, '$1');

@@ -6,12 +6,6 @@ import { ContentScanner } from './content.ts';
 import type { IncomingMessage, Reply } from './intake.ts';
 import { no, reply } from './replies.ts';
 
-export interface ReceptionLimits {
-  readonly content: 'repair' | 'strict';
-  /** Octets of canonical content. */
-  readonly messageSize: number;
-}
-
 export type Verdict = { readonly accepted: string } | { readonly refused: Reply };
 
 /** 5.6.0: the content itself is at fault, whoever sends it again. */
@@ -24,22 +18,18 @@ const FAULT_REPLY: Record<ContentFault, Reply> = {
 
 export class Reception {
   readonly #incoming: IncomingMessage;
-  readonly #limits: ReceptionLimits;
+  readonly #messageSize: number;
   readonly #scanner: ContentScanner;
   #octets = 0;
   /** Set as soon as the message cannot be taken: the rest is read and dropped. */
   #refused: Reply | null = null;
   #state: 'receiving' | 'ended' | 'aborted' = 'receiving';
 
-  constructor(incoming: IncomingMessage, limits: ReceptionLimits) {
+  /** `messageSize`: octets of canonical content that are too many when exceeded. */
+  constructor(incoming: IncomingMessage, content: 'repair' | 'strict', messageSize: number) {
     this.#incoming = incoming;
-    this.#limits = limits;
-    this.#scanner = new ContentScanner(limits.content);
-  }
-
-  /** Octets of content so far, the dropped ones included. */
-  get octets(): number {
-    return this.#octets;
+    this.#messageSize = messageSize;
+    this.#scanner = new ContentScanner(content);
   }
 
   get ended(): boolean {
@@ -50,15 +40,15 @@ export class Reception {
    * Reads on from `from`. `next` is the first octet after the final dot when `ended`; `wait` says
    * that the intake has enough for now. `wait` never rejects.
    */
-  feed(chunk: Buffer, from: number): { readonly next: number; readonly wait: Promise<void> | undefined } {
+  feed(chunk: Buffer, from: number): { readonly next: number; readonly wait: Promise<void> | null } {
     const { content, next, ended } = this.#scanner.scan(chunk, from);
     if (ended) this.#state = 'ended';
-    if (content === null) return { next, wait: undefined };
+    if (content === null) return { next, wait: null };
     this.#octets += content.length;
     const fault = this.#scanner.fault;
     if (fault) this.#refuse(FAULT_REPLY[fault]);
-    else if (this.#octets > this.#limits.messageSize) this.#refuse(tooBig(this.#limits.messageSize));
-    return { next, wait: this.#refused ? undefined : this.#write(content) };
+    else if (this.#octets > this.#messageSize) this.#refuse(tooBig(this.#messageSize));
+    return { next, wait: this.#refused ? null : this.#write(content) };
   }
 
   /** After `ended`: resolves with what the client is to be told. Never rejects. */
@@ -79,12 +69,12 @@ export class Reception {
     if (!this.#refused) this.#incoming.abort();
   }
 
-  #write(content: Buffer): Promise<void> | undefined {
+  #write(content: Buffer): Promise<void> | null {
     try {
-      return this.#incoming.write(content)?.catch(() => this.#refuse(no.internal));
+      return this.#incoming.write(content)?.catch(() => this.#refuse(no.internal)) ?? null;
     } catch {
       this.#refuse(no.internal);
-      return undefined;
+      return null;
     }
   }
 

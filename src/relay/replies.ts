@@ -1,5 +1,5 @@
 // The replies that the listener gives on its own account, and how a reply is written.
-// Used by session.ts, reception.ts and limits.ts; the intake brings its own.
+// Used by everything in this folder that answers; the intake brings its own.
 // Never lets a control character or an overlong line out.
 import type { Reply } from './intake.ts';
 
@@ -11,10 +11,17 @@ export function reply(code: number, enhanced: string, text: string): Reply {
 const LONGEST_REPLY = 510;
 const NOT_PRINTABLE = /[^ -~]/g;
 
-/** `550 5.7.1 text`, without CRLF: what goes over the wire and into the log. */
-export function replyText({ code, enhanced, text }: Reply): string {
-  const line = enhanced === '' ? `${code} ${text}` : `${code} ${enhanced} ${text}`;
-  return line.replace(NOT_PRINTABLE, '?').slice(0, LONGEST_REPLY);
+/**
+ * What goes over the wire and into the log, without CRLF: `550 5.7.1 text`. A text of several lines
+ * (`\n`) is a reply of several lines (RFC 5321 §4.2.1), each with the status (RFC 2034 §4).
+ */
+export function replyLines({ code, enhanced, text }: Reply): string[] {
+  const status = enhanced === '' ? '' : `${enhanced} `;
+  const lines = text.split('\n');
+  const last = lines.length - 1;
+  return lines.map((line, i) =>
+    `${code}${i < last ? '-' : ' '}${status}${line}`.replace(NOT_PRINTABLE, '?').slice(0, LONGEST_REPLY),
+  );
 }
 
 export const ok = {

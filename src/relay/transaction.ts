@@ -5,15 +5,8 @@ import type { Address, Client } from '../mail/envelope.ts';
 import { checkMailParameters, checkRcptParameters, parsePathCommand } from './command.ts';
 import type { IncomingMessage, Intake, Reply, Submission } from './intake.ts';
 import type { Path } from './path.ts';
-import { no, reply } from './replies.ts';
-
-/** What turns a path into an address that may be used here. */
-export interface AddressRules {
-  readonly qualify: string | null;
-  readonly postmaster: string | null;
-  readonly limits: { readonly recipients: number; readonly messageSize: number };
-  readonly intake: Intake;
-}
+import { no, ok, reply } from './replies.ts';
+import type { SessionRules } from './rules.ts';
 
 /** RFC 3463 §3.2: x.1.7 is about the sender's address, x.1.3 about the recipient's. */
 const SENDER_SYNTAX = '5.1.7';
@@ -23,10 +16,10 @@ export class Transaction {
   readonly from: Address;
   readonly #client: Client;
   readonly #trusted: boolean;
-  readonly #rules: AddressRules;
+  readonly #rules: SessionRules;
   readonly #recipients = new Set<Address>();
 
-  private constructor(from: Address, client: Client, trusted: boolean, rules: AddressRules) {
+  private constructor(from: Address, client: Client, trusted: boolean, rules: SessionRules) {
     this.from = from;
     this.#client = client;
     this.#trusted = trusted;
@@ -34,7 +27,7 @@ export class Transaction {
   }
 
   /** `argument`: what follows MAIL. */
-  static begin(argument: string, client: Client, trusted: boolean, rules: AddressRules): Transaction | Reply {
+  static begin(argument: string, client: Client, trusted: boolean, rules: SessionRules): Transaction | Reply {
     const command = parsePathCommand(argument, 'FROM');
     if ('code' in command) return command;
     const refusal = checkMailParameters(command.parameters, rules.limits.messageSize);
@@ -48,23 +41,24 @@ export class Transaction {
   }
 
   /**
-   * `argument`: what follows RCPT. Null: accepted. The same address twice is one recipient; local
+   * `argument`: what follows RCPT. The same address twice is one recipient; local
    * parts that differ in case are two (RFC 5321 §2.4).
    */
-  addRecipient(argument: string): Reply | null {
+  addRecipient(argument: string): Reply {
     const command = parsePathCommand(argument, 'TO');
     if ('code' in command) return command;
     const refusal = checkRcptParameters(command.parameters);
     if (refusal) return refusal;
     const to = this.#resolve(command.path);
     if (typeof to !== 'string') return to;
-    if (this.#recipients.has(to)) return null;
+    if (this.#recipients.has(to)) return ok.recipient;
     // RFC 5321 §4.5.3.1.10.
     if (this.#recipients.size >= this.#rules.limits.recipients)
       return reply(452, '4.5.3', 'too many recipients');
     const unwelcome = this.#ask(to);
-    if (unwelcome === null) this.#recipients.add(to);
-    return unwelcome;
+    if (unwelcome) return unwelcome;
+    this.#recipients.add(to);
+    return ok.recipient;
   }
 
   /** The message that the intake is ready for, or why it is not. */
@@ -104,7 +98,7 @@ function qualified(
   path: Exclude<Path, { kind: 'null' }>,
   syntax: string,
   trusted: boolean,
-  { qualify }: AddressRules,
+  { qualify }: SessionRules,
 ): Address | Reply {
   if (path.kind === 'address') return path.address;
   if (path.kind === 'unqualified') {
