@@ -32,6 +32,11 @@ export class SharedClientLimits {
     return !trusted || this.#limits.trusted;
   }
 
+  /** Clients whose rate is remembered. */
+  get clientsOnRecord(): number {
+    return this.#paidUntil.size;
+  }
+
   /** Counts a connection until `release` (safe to call twice). */
   admit(client: string, trusted: boolean): Admission {
     if (this.#connections >= this.#limits.connections) {
