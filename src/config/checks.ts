@@ -27,7 +27,7 @@ const READABLE_BY_OTHERS = 0o004;
 
 export function objectionsTo(sections: Sections, source: Source): Objection[] {
   return [
-    ...hostnameObjections(sections),
+    ...hostnameObjections(sections, source),
     ...tlsObjections(sections, source),
     ...spaceObjections(sections),
     ...adminObjections(sections),
@@ -45,15 +45,22 @@ export function machineName(): string {
   return parseDomain(hostname()) ?? 'localhost';
 }
 
-function hostnameObjections({ hostname: configured = machineName() }: Sections): Objection[] {
-  if (configured.includes('.')) return [];
-  const message = `${configured} is not a full name: receivers refuse an EHLO without a domain (RFC 5321 §2.3.5)`;
+function hostnameObjections({ hostname: configured }: Sections, source: Source): Objection[] {
+  if (configured === undefined && isGiven('hostname', source)) return [];
+  const name = configured ?? machineName();
+  if (name.includes('.')) return [];
+  const message = `${name} is not a full name: receivers refuse an EHLO without a domain (RFC 5321 §2.3.5)`;
   return [{ path: ['hostname'], message, hint: 'such as relay.example.net', severity: 'warning' }];
+}
+
+/** A section that is given and not among the readable ones has mistakes of its own. */
+function isGiven(section: keyof SettingsData, { data }: Source): boolean {
+  return isRecord(data) && data[section] !== undefined;
 }
 
 function tlsObjections({ listeners = [], tls }: Sections, source: Source): Objection[] {
   if (tls !== undefined) return certificateObjections(tls, source);
-  if (isRecord(source.data) && source.data.tls !== undefined) return [];
+  if (isGiven('tls', source)) return [];
   return listeners.flatMap((listener, index) =>
     listener.tls === 'none'
       ? []

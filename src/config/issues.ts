@@ -12,6 +12,8 @@ export interface Finding {
   readonly hint?: string;
   /** Points at the key rather than at its value. */
   readonly at: 'key' | 'value';
+  /** It is part of the language, and has no function in this version. */
+  readonly notYet?: true;
 }
 
 const nouns: Readonly<Record<string, string>> = {
@@ -26,7 +28,16 @@ const nouns: Readonly<Record<string, string>> = {
 
 /** Every mistake that a failed parse found. Parse with `parseOptions`. */
 export function findingsOf(error: z.ZodError): Finding[] {
-  return error.issues.flatMap((issue) => findingsOfIssue(issue, []));
+  const findings = error.issues.flatMap((issue) => findingsOfIssue(issue, []));
+  return findings.filter((finding) => !(finding.message === MISSING && findings.some(mayStandFor(finding))));
+}
+
+const MISSING = 'is missing';
+
+/** A key that is not available yet (`service`) may stand for one that is missing (`hosts`) beside it. */
+function mayStandFor(missing: Finding): (other: Finding) => boolean {
+  const around = (path: Path): string => JSON.stringify(path.slice(0, -1));
+  return (other) => other.notYet === true && around(other.path) === around(missing.path);
 }
 
 /** For `safeParse`: the input says whether a key is missing or wrong. */
@@ -39,7 +50,7 @@ function wordingOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === null) return 'has no value';
   switch (issue.code) {
     case 'invalid_type':
-      return issue.input === undefined ? 'is missing' : `expected ${nouns[issue.expected] ?? issue.expected}`;
+      return issue.input === undefined ? MISSING : `expected ${nouns[issue.expected] ?? issue.expected}`;
     case 'invalid_value':
       return `expected ${listed(issue.values.map(String))}`;
     default:
@@ -50,7 +61,7 @@ function wordingOf(issue: z.core.$ZodRawIssue): string | undefined {
 function findingsOfIssue(issue: z.core.$ZodIssue, base: Path): Finding[] {
   const path = [...base, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))];
   if (issue.input === undefined && issue.code === 'invalid_type')
-    return [{ path, message: 'is missing', at: 'value' }];
+    return [{ path, message: MISSING, at: 'value' }];
   switch (issue.code) {
     case 'custom':
       return [complaint(path, issue)];
@@ -101,7 +112,7 @@ function notAvailable(path: Path, about: Extract<Complaint, { kind: 'not-yet' }>
   const key = String(path.at(-1));
   const what = about.what === 'key' ? key : `${key}: ${String(value)}`;
   const reason = about.reason === undefined ? '' : `: ${about.reason}`;
-  return { path, message: `\`${what}\` is not available in this version${reason}`, at: 'key' };
+  return { path, message: `\`${what}\` is not available in this version${reason}`, at: 'key', notYet: true };
 }
 
 /** Of a value that may be one of several kinds, the mistakes of the kind that it most looks like. */

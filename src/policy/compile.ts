@@ -87,7 +87,7 @@ function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy):
     messagesPerConnection: data.messagesPerConnection ?? null,
     recipients: data.recipients,
     connectTimeout: data.connectTimeout,
-    sources: (data.sources ?? []).map(({ address, ehlo, weight }) => ({
+    sources: data.sources.map(({ address, ehlo, weight }) => ({
       address,
       ehlo: ehlo ?? null,
       weight,

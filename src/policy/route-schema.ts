@@ -33,9 +33,9 @@ function parseSmarthost(text: string): SmarthostAddress | null {
 }
 
 const limits = {
-  sources: oneOrMore(
-    section({ address: ipAddress(), ehlo: domain().optional(), weight: count().default(1) }),
-  ).optional(),
+  sources: z
+    .array(section({ address: ipAddress(), ehlo: domain().optional(), weight: count().default(1) }))
+    .default([]),
   tls: z.enum(['none', 'opportunistic', 'required', 'verified']).optional(),
   connections: count().optional(),
   messagesPerConnection: count().optional(),

@@ -1,0 +1,117 @@
+// The settings and the policy in force, as plain data in the words of the YAML files.
+// `check --print` shows it; quantities come out as they are written, defaults included.
+// Never shows a password or a token.
+import { stringify } from 'yaml';
+import type {
+  Fallback,
+  Policy,
+  RetryClass,
+  RetrySchedule,
+  Route,
+  Rule,
+  Site,
+  SmarthostRoute,
+} from '../policy/policy.ts';
+import { formatEndpoint } from './network.ts';
+import { formatDuration, formatRate, formatSize } from './quantities.ts';
+import type { Settings } from './settings.ts';
+
+const MASKED = '***';
+
+export interface Printable {
+  readonly settings: Readonly<Record<string, unknown>>;
+  readonly policy: Readonly<Record<string, unknown>>;
+}
+
+/** Data that JSON can carry. */
+export function printable(settings: Settings, policy: Policy): Printable {
+  return { settings: printableSettings(settings), policy: printablePolicy(policy) };
+}
+
+/** The same as YAML, for people. */
+export function printableText(settings: Settings, policy: Policy): string {
+  return stringify(printable(settings, policy), { lineWidth: 0 });
+}
+
+function printableSettings(settings: Settings): Readonly<Record<string, unknown>> {
+  const { limits, trusted, redisUrl, spool, admin, shutdownTimeout, ...asTheyAre } = settings;
+  return {
+    ...asTheyAre,
+    shutdownTimeout: formatDuration(shutdownTimeout),
+    clients: { trusted },
+    limits: { ...limits, messageSize: formatSize(limits.messageSize), rate: formatRate(limits.rate) },
+    redis: { url: redisUrl === null ? null : withoutPassword(redisUrl) },
+    spool: { kind: 'disk', minFree: formatSize(spool.minFree) },
+    admin: { ...admin, token: admin.token === null ? null : MASKED },
+  };
+}
+
+function withoutPassword(text: string): string {
+  const url = URL.parse(text);
+  if (url === null) return MASKED;
+  if (url.password !== '') url.password = MASKED;
+  return url.href;
+}
+
+function printablePolicy(policy: Policy): Readonly<Record<string, unknown>> {
+  return {
+    routes: Object.fromEntries([...policy.routes].map(([name, route]) => [name, printableRoute(route)])),
+    retry: { default: printableSchedule(policy.defaultRetry) },
+    sites: Object.fromEntries(
+      [...policy.siteRules.map((rule) => rule.site), policy.defaultSite].map((site) => [
+        site.name,
+        printableSite(site),
+      ]),
+    ),
+    rules: [...policy.rules, policy.otherwise].map(printableRule),
+  };
+}
+
+function printableRoute(route: Route): Readonly<Record<string, unknown>> {
+  if (route.via === 'discard') return { via: route.via, displayName: route.displayName };
+  const { name: _, connectTimeout, ...asTheyAre } = route;
+  const limits = { ...asTheyAre, connectTimeout: formatDuration(connectTimeout) };
+  return route.via === 'smarthost' ? { ...limits, ...smarthostParts(route) } : limits;
+}
+
+function smarthostParts({ hosts, auth }: SmarthostRoute): Readonly<Record<string, unknown>> {
+  return {
+    hosts: hosts.map(
+      ({ host, port, implicitTls }) => `${implicitTls ? 'smtps://' : ''}${formatEndpoint(host, port)}`,
+    ),
+    auth: auth === null ? null : { ...auth, password: MASKED },
+  };
+}
+
+function printableSchedule(schedule: RetrySchedule): Readonly<Record<string, unknown>> {
+  return {
+    ...printableRetryClass(schedule),
+    attempts: schedule.attempts,
+    warn: schedule.warn.map(formatDuration),
+    classes: Object.fromEntries([...schedule.classes].map(([name, one]) => [name, printableRetryClass(one)])),
+  };
+}
+
+function printableRetryClass({ after, expire }: RetryClass): Readonly<Record<string, unknown>> {
+  return { after: after.map(formatDuration), expire: formatDuration(expire) };
+}
+
+function printableSite({ name: _, rate, ...asTheyAre }: Site): Readonly<Record<string, unknown>> {
+  return { ...asTheyAre, rate: rate === null ? null : formatRate(rate) };
+}
+
+function printableRule(rule: Rule): Readonly<Record<string, unknown>> {
+  const { ending } = rule;
+  return {
+    name: rule.name,
+    when: rule.when.length === 0 ? 'any' : rule.when.map((condition) => condition.describe),
+    ...(ending?.kind === 'route' ? { route: ending.routes } : {}),
+    ...(ending?.kind === 'reject' ? { reject: ending.reply } : {}),
+    ...(rule.retry === undefined ? {} : { retry: printableSchedule(rule.retry) }),
+    ...(rule.fallback === undefined ? {} : { fallback: printableFallback(rule.fallback) }),
+  };
+}
+
+function printableFallback({ on, after }: Fallback): Readonly<Record<string, unknown>> {
+  return { on: [...on], after };
+}
