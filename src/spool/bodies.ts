@@ -1,6 +1,7 @@
 // Content on its way in: small in memory until its commit, large streamed to a file of its own.
 // relay/ and mail/ write; commits.ts takes what is small into a segment.
 // Never lets memory grow with the size of a message or with the number of writers.
+import type { Commits } from './commits.ts';
 import { frameOf } from './frames.ts';
 import type { LargeFiles, LargeWriter } from './large.ts';
 import { type BodyWriter, SpoolError } from './spool.ts';
@@ -13,13 +14,13 @@ export const MEMORY_FOR_BODIES = 32 * 2 ** 20;
 /** What all writers of a spool share. */
 export class BodyRoom {
   readonly large: LargeFiles;
+  readonly commits: Commits;
   /** Octets in memory now. */
   held = 0;
-  /** Why nothing can be written any more, once that is so. */
-  broken: SpoolError | null = null;
 
-  constructor(large: LargeFiles) {
+  constructor(large: LargeFiles, commits: Commits) {
     this.large = large;
+    this.commits = commits;
   }
 }
 
@@ -43,7 +44,8 @@ export class SpoolBody implements BodyWriter {
   }
 
   write(chunk: Buffer): Promise<void> | undefined {
-    if (this.#room.broken !== null) return Promise.reject(this.#room.broken);
+    const { broken } = this.#room.commits;
+    if (broken !== null) return Promise.reject(broken);
     const state = this.#state;
     if (state.kind === 'done') return Promise.reject(new SpoolError('the content was discarded'));
     this.#size += chunk.length;
@@ -55,7 +57,7 @@ export class SpoolBody implements BodyWriter {
   }
 
   #spill(chunks: readonly Buffer[]): Promise<void> | undefined {
-    const writer = this.#room.large.create();
+    const writer = this.#room.large.create((error) => this.#room.commits.breakOff(error));
     this.#room.held -= this.#size;
     this.#state = { kind: 'large', writer };
     let wait: Promise<void> | undefined;
@@ -78,10 +80,16 @@ export class SpoolBody implements BodyWriter {
     return state.writer.finish(id, this.#size).then(() => null);
   }
 
-  /** The frame was written, or never will be: its memory is free for others. */
+  /** The commit is over: the memory of the frame is free for others. */
   release(): void {
     if (this.#inFrame) this.#room.held -= this.#size;
     this.#inFrame = false;
+  }
+
+  /** The commit failed: a file that bears the message's name already is not needed. */
+  abandon(id: string): void {
+    if (!this.#inFrame) this.#room.large.remove(id);
+    this.release();
   }
 
   discard(): void {

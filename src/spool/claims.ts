@@ -1,5 +1,5 @@
 // Who works on what: claimed entries, and entries whose change is on its way to the disk.
-// disk.ts asks here before it hands out or changes an entry; each claim has a slot in the journal.
+// claiming.ts asks here before it hands out or changes an entry; each claim has a slot in the journal.
 // Never lives longer than the process: a start begins with nothing claimed.
 import type { EntryKey, QueueEntry } from '../queue/entry.ts';
 import type { Journal } from './journal.ts';

@@ -1,9 +1,9 @@
 // Group commit: one write serves all that wait. First the bodies, then one transaction of the index.
-// disk.ts adds works; each is told when it is on disk or why it never will be.
+// disk-spool.ts adds works; each is told when it is on disk, or why it never will be.
 // Never tells anybody `on disk` before it is, and never goes on after a write of unknown outcome.
 import type { Milestone, ReachMilestone } from '../clock/milestones.ts';
 import type { SegmentPlace, Segments } from './segments.ts';
-import { SpoolError, SpoolFull, type Totals } from './spool.ts';
+import { SpoolError, type Totals } from './spool.ts';
 import { type Effects, Staging } from './staging.ts';
 import type { Store } from './store.ts';
 
@@ -28,12 +28,17 @@ export interface CommitDoors {
   readonly latestId: () => number;
   /** Takes over what is on disk now, before the works are told. */
   readonly committed: (effects: Effects) => void;
+  /** A write failed: told once. */
   readonly onFatal: (error: Error) => void;
 }
 
 /** Works in one transaction: staging them may hold the loop for some milliseconds, not more. */
 const LARGEST_BATCH = 512;
 
+/**
+ * Two lines that run side by side: while the index writes one batch, the bodies of the next go to
+ * their segment. Under load the batches grow by themselves; a single work waits for nobody.
+ */
 export class Commits {
   readonly #doors: CommitDoors;
   #forSegment: Work[] = [];
@@ -52,37 +57,47 @@ export class Commits {
   }
 
   add(work: Work): void {
-    if (this.#broken !== null) return work.failed(this.#broken);
-    if (work.frames.length > 0) {
+    if (this.#broken !== null) work.failed(this.#broken);
+    else if (work.frames.length > 0) {
       this.#forSegment.push(work);
       this.#appending ??= this.#append();
-    } else {
-      this.#forIndex.push(work);
-      this.#indexing ??= this.#index();
-    }
+    } else this.#addToIndex([work]);
   }
 
-  /** After this nothing is written; what waits is rejected. */
+  #addToIndex(works: readonly Work[]): void {
+    this.#forIndex.push(...works);
+    this.#indexing ??= this.#index();
+  }
+
+  /** After a failed write nothing is written, and what waits is rejected: a later fsync would lie. */
   breakOff(cause: unknown): void {
     if (this.#broken !== null) return;
-    this.#broken =
-      cause instanceof SpoolError ? cause : new SpoolError(`the disk failed: ${String(cause)}`, { cause });
+    const reason = new SpoolError(`the disk failed: ${String(cause)}`, { cause });
+    this.#refuseAll(reason);
+    this.#doors.onFatal(reason);
+  }
+
+  #refuseAll(reason: SpoolError): void {
+    this.#broken = reason;
     const waiting = [...this.#forSegment, ...this.#forIndex];
     this.#forSegment = [];
     this.#forIndex = [];
-    for (const work of waiting) work.failed(this.#broken);
-    this.#doors.onFatal(this.#broken);
+    for (const work of waiting) work.failed(reason);
   }
 
-  /** Resolves when nothing waits any more. */
-  async idle(): Promise<void> {
+  /** Writes what waits and refuses what comes later. False when it was closed before. */
+  async close(): Promise<boolean> {
     while (this.#appending !== null || this.#indexing !== null) {
       await this.#appending;
       await this.#indexing;
     }
+    if (this.#broken instanceof Closed) return false;
+    this.#refuseAll(new Closed('the spool is closed'));
+    return true;
   }
 
   async #append(): Promise<void> {
+    // What else comes in this turn of the loop goes with the first.
     await Promise.resolve();
     while (this.#forSegment.length > 0) {
       const batch = this.#forSegment;
@@ -93,23 +108,20 @@ export class Commits {
   }
 
   async #appendBatch(batch: readonly Work[]): Promise<void> {
-    const { segments, reached } = this.#doors;
     try {
-      const places = await segments.append(batch.flatMap(({ frames }) => frames));
-      reached('body-synced');
+      const places = await this.#doors.segments.append(batch.flatMap(({ frames }) => frames));
       let next = 0;
-      for (const work of batch) work.places = places.slice(next, (next += work.frames.length));
+      for (const work of batch) {
+        work.places = places.slice(next, next + work.frames.length);
+        next += work.frames.length;
+      }
     } catch (error) {
-      if (!(error instanceof SpoolFull)) this.breakOff(error);
-      for (const work of batch) work.failed(this.#broken ?? (error as SpoolFull));
-      return;
+      if (error instanceof SpoolError) return failAll(batch, error);
+      this.breakOff(error);
     }
-    if (this.#broken !== null) {
-      for (const work of batch) work.failed(this.#broken);
-      return;
-    }
-    this.#forIndex.push(...batch);
-    this.#indexing ??= this.#index();
+    if (this.#broken !== null) return failAll(batch, this.#broken);
+    this.#doors.reached('body-synced');
+    this.#addToIndex(batch);
   }
 
   async #index(): Promise<void> {
@@ -126,8 +138,7 @@ export class Commits {
       if (!staging.empty) await store.apply(staging.writes(segments, latestId()));
     } catch (error) {
       this.breakOff(error);
-      for (const work of staged) work.failed(this.#broken as SpoolError);
-      return;
+      return failAll(staged, this.#broken ?? (error as Error));
     }
     for (const milestone of new Set(staged.flatMap(({ milestones }) => milestones))) reached(milestone);
     committed(staging.effects());
@@ -135,6 +146,13 @@ export class Commits {
   }
 }
 
+class Closed extends SpoolError {}
+
+function failAll(works: readonly Work[], error: Error): void {
+  for (const work of works) work.failed(error);
+}
+
+/** Lets each work add its writes; those that refuse are told at once and left out. */
 function stageAll(batch: readonly Work[], staging: Staging): Work[] {
   const staged: Work[] = [];
   for (const work of batch) {

@@ -1,5 +1,5 @@
 // Gives disk back: copies what still lives in the emptiest segments to the newest one.
-// disk.ts asks after each commit whether it is time; the copies take the same way as new mail.
+// disk-spool.ts asks after each commit whether it is time; the copies take the same way as new mail.
 // Never unlinks a segment before its copies are committed, and never hurries.
 import { type Clock, pause } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
@@ -73,19 +73,20 @@ export class SegmentCopying {
 
   async #copy(number: number, end: number): Promise<void> {
     const { segments, clock, reached } = this.#doors;
-    const held = segments.hold(number);
+    const release = segments.hold(number);
     try {
-      for (let at = 0; at < end && !this.#stopping.signal.aborted; ) {
-        const began = performance.now();
+      for (let at = 0; at < end; ) {
+        const began = clock.now();
         const { survivors, next } = await this.#survivors(number, at, end);
         if (survivors.length > 0) await this.#move(survivors);
         at = next;
         // As long a rest as the work took: others get at least half of the disk.
-        await pause(clock, performance.now() - began, this.#stopping.signal);
+        await pause(clock, clock.now() - began, this.#stopping.signal);
+        if (this.#stopping.signal.aborted) return;
       }
       reached('segment-copied');
     } finally {
-      await held.release();
+      release();
     }
   }
 

@@ -1,5 +1,5 @@
 // The next entries of the busy destinations in memory, so that a claim need not search the index.
-// claims.ts takes from here; disk.ts tells it of every commit; store.ts has the whole truth.
+// claiming.ts takes from here and tells it of every commit; store.ts has the whole truth.
 // Never decides what may be claimed: whoever takes an entry looks it up in the store first.
 import type { DestinationKey, EntryKey } from '../queue/entry.ts';
 import type { DueKey, Store } from './store.ts';
@@ -29,19 +29,23 @@ export class DueWindows {
   readonly #store: Store;
   readonly #windows = new Map<DestinationKey, Window>();
 
-  constructor(store: Store) {
+  readonly #free: (key: EntryKey) => boolean;
+
+  /** `free` tells whether an entry may be claimed now; one that becomes free is inserted again. */
+  constructor(store: Store, free: (key: EntryKey) => boolean) {
     this.#store = store;
+    this.#free = free;
   }
 
-  /** The earliest entry of the destination for which `free` holds. */
-  first(destination: DestinationKey, free: (key: EntryKey) => boolean): DueKey | undefined {
+  /** The earliest entry of the destination that is free. */
+  first(destination: DestinationKey): DueKey | undefined {
     const window = this.#window(destination);
     for (;;) {
       const [key] = window.keys;
       if (key === undefined) {
         if (window.complete) return undefined;
         this.#read(destination, window);
-      } else if (free(key)) return key;
+      } else if (this.#free(key)) return key;
       else window.keys.shift();
     }
   }
@@ -79,12 +83,12 @@ export class DueWindows {
   }
 
   /** Unclaimed entries that are due at `now`, counted up to `limit`. */
-  count(destination: DestinationKey, now: number, limit: number, free: (key: EntryKey) => boolean): number {
+  count(destination: DestinationKey, now: number, limit: number): number {
     const window = this.#window(destination);
     let count = 0;
     for (const key of window.keys) {
       if (count >= limit || key.due > now) return count;
-      if (free(key)) count++;
+      if (this.#free(key)) count++;
     }
     if (window.complete) return count;
     return count + this.#store.countDue(destination, window.read, now, limit - count);

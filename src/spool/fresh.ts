@@ -1,5 +1,5 @@
 // Content of the newest messages in memory: most mail goes out moments after it came in.
-// disk.ts puts in what was just committed and reads here first; segments.ts has it all.
+// disk-spool.ts puts in what was just committed and reads here first; segments.ts has it all.
 // Never grows past its bound.
 
 /** Octets kept: a few thousand ordinary messages. */

@@ -1,5 +1,5 @@
 // Makes queue ids: short, sortable by time, never twice in one spool.
-// disk.ts hands them out through Spool.newId(); they stand in replies, Received fields and every event.
+// disk-spool.ts hands them out through Spool.newId(); they stand in replies, Received fields and every event.
 // Never goes back in time, also when the system's clock does.
 import type { Clock } from '../clock/clock.ts';
 import type { Random } from '../clock/random.ts';

@@ -13,25 +13,18 @@ const READ_SIZE = 64 * 1024;
 export class LargeFiles {
   readonly files: FileDoor;
   readonly folder: string;
-  /** Told of a write or fsync whose failure leaves the disk in doubt. */
-  readonly onFatal: (error: Error) => void;
   readonly #sizes = new Map<string, number>();
   #incoming = 0;
 
-  constructor(
-    files: FileDoor,
-    folder: string,
-    onFatal: (error: Error) => void,
-    sizes: ReadonlyMap<string, number>,
-  ) {
+  constructor(files: FileDoor, folder: string, sizes: ReadonlyMap<string, number>) {
     this.files = files;
     this.folder = folder;
-    this.onFatal = onFatal;
     for (const [id, size] of sizes) this.#sizes.set(id, size);
   }
 
-  create(): LargeWriter {
-    return new LargeWriter(this, join(this.folder, `incoming-${++this.#incoming}`));
+  /** `onFatal` is told of a write or fsync whose failure leaves the disk in doubt. */
+  create(onFatal: (error: Error) => void): LargeWriter {
+    return new LargeWriter(this, join(this.folder, `incoming-${++this.#incoming}`), onFatal);
   }
 
   /** Gives a finished file its message's name, on disk. */
@@ -41,9 +34,10 @@ export class LargeFiles {
     this.#sizes.set(id, size);
   }
 
-  async remove(id: string): Promise<void> {
+  /** A file that does not go is found by the next start. */
+  remove(id: string): void {
     this.#sizes.delete(id);
-    await this.files.unlink(join(this.folder, id));
+    this.files.unlink(join(this.folder, id)).catch(() => undefined);
   }
 
   body(id: string, size: number): Body {
@@ -61,6 +55,7 @@ export class LargeFiles {
 export class LargeWriter {
   readonly path: string;
   readonly #owner: LargeFiles;
+  readonly #onFatal: (error: Error) => void;
   #waiting: Buffer[] = [];
   #waitingOctets = 0;
   #position = 0;
@@ -69,9 +64,10 @@ export class LargeWriter {
   #failure: SpoolError | null = null;
   #discarded = false;
 
-  constructor(owner: LargeFiles, path: string) {
+  constructor(owner: LargeFiles, path: string, onFatal: (error: Error) => void) {
     this.#owner = owner;
     this.path = path;
+    this.#onFatal = onFatal;
   }
 
   write(chunk: Buffer): Promise<void> | undefined {
@@ -112,7 +108,7 @@ export class LargeWriter {
       this.#failure = new SpoolFull('no space is left for mail', { cause: error });
     } else {
       this.#failure = new SpoolError(`content was not written: ${String(error)}`, { cause: error });
-      this.#owner.onFatal(this.#failure);
+      this.#onFatal(this.#failure);
     }
   }
 
@@ -128,7 +124,7 @@ export class LargeWriter {
       await this.#owner.keep(this, id, size);
     } catch (error) {
       this.#failure = new SpoolError(`content was not synced: ${String(error)}`, { cause: error });
-      this.#owner.onFatal(this.#failure);
+      this.#onFatal(this.#failure);
       throw this.#failure;
     }
   }

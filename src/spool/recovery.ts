@@ -103,7 +103,7 @@ export async function recoverUnderWay(
     if (entry.crashes === slot.crashes + 1) told.push(entry);
     if (entry.crashes !== slot.crashes || entry.due !== slot.due) continue;
     const marked = markCrash(entry, slot.dotSent, now);
-    writes.push(...store.removeEntry(entry), ...store.putEntry(marked));
+    writes.push(...store.replaceEntry(entry, marked));
     ledger.leaves(entry);
     ledger.enters(marked);
     told.push(marked);

@@ -1,40 +1,53 @@
 // Content of small messages, appended to segment files, many messages in one write and one fsync.
 // commits.ts appends; bodies are read for delivery and by copying.ts; the index keeps the rows.
 // Never writes over what was synced, and never lets a segment go while something in it lives.
-import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileDoor, isFull } from './files.ts';
 import { FRAME_HEADER, idOfFrame, lengthOfFrame } from './frames.ts';
 import type { Place } from './records.ts';
+import { SegmentReader } from './segment-reader.ts';
 import { SpoolError, SpoolFull } from './spool.ts';
 import type { SegmentRow } from './store.ts';
 
 export type SegmentPlace = Extract<Place, { kind: 'segment' }>;
 
+/** What one transaction does to a segment. */
+export interface SegmentChange {
+  /** Octets of frames that live more, or fewer. */
+  live: number;
+  /** Where its last new frame ends, 0 without one. */
+  end: number;
+  /** Frames written to it for this transaction, also those that nobody needs any more. */
+  placed: number;
+}
+
 interface Segment {
   readonly number: number;
-  /** Octets that were written and synced. */
+  /** Octets that are committed: the file is cut here at the next start. */
+  committed: number;
+  /** Octets that are written and synced. */
   end: number;
   /** Octets of frames that committed messages need. */
   live: number;
-  /** Frames written whose commit is still to come. */
+  /** Frames written whose transaction is still to come. */
   pending: number;
   /** Its survivors are being copied: it must not go yet. */
   copying: boolean;
-  readers: number;
-  fd: number | null;
 }
 
-/** Descriptors kept open for reading: many segments exist, few are read at one time. */
-const OPEN_SEGMENTS = 64;
+/** A segment with little left in it. */
+export interface Sparse {
+  readonly number: number;
+  readonly end: number;
+}
 
 export class Segments {
   readonly #files: FileDoor;
   readonly #folder: string;
   readonly #size: number;
+  readonly #reader: SegmentReader;
   readonly #segments = new Map<number, Segment>();
-  #active: Segment | null = null;
-  #activeFd: number | null = null;
+  #active: { readonly segment: Segment; readonly fd: number } | null = null;
   #newest: number;
   #gone: number[] = [];
 
@@ -50,19 +63,23 @@ export class Segments {
     this.#folder = folder;
     this.#size = size;
     this.#newest = newest;
-    for (const [number, row] of rows) {
-      this.#segments.set(number, { number, ...row, pending: 0, copying: false, readers: 0, fd: null });
-    }
+    this.#reader = new SegmentReader(files, (number) => this.#path(number));
+    for (const [number, { live, end }] of rows) this.#add(number, end, live);
+  }
+
+  #add(number: number, end: number, live: number): Segment {
+    const segment = { number, committed: end, end, live, pending: 0, copying: false };
+    this.#segments.set(number, segment);
+    return segment;
   }
 
   /**
-   * Writes the frames and syncs them. One call at a time. Rejects with SpoolFull when the disk is full
-   * and nothing has changed, with any other error when nobody knows what the disk holds.
+   * Writes the frames and syncs them. One call at a time. Rejects with SpoolError when nothing has
+   * changed, and with any other error when nobody knows what the disk holds.
    */
   async append(frames: readonly Buffer[]): Promise<SegmentPlace[]> {
     const octets = frames.reduce((sum, frame) => sum + frame.length, 0);
-    const segment = await this.#room(octets);
-    const fd = this.#activeFd as number;
+    const { segment, fd } = await this.#room(octets);
     try {
       await this.#files.write(fd, frames, segment.end);
     } catch (error) {
@@ -81,71 +98,65 @@ export class Segments {
   }
 
   /** The segment to write to; a new one when the present one would grow past its size. */
-  async #room(octets: number): Promise<Segment> {
-    const active = this.#active ?? this.#unfinished();
-    if (active !== null && (active.end + octets <= this.#size || active.end === 0)) {
-      if (this.#active === null) {
-        this.#activeFd = await this.#files.open(this.path(active.number), 'r+');
-        this.#active = active;
+  async #room(octets: number): Promise<{ readonly segment: Segment; readonly fd: number }> {
+    const last = this.#active?.segment ?? this.#segments.get(this.#newest);
+    try {
+      if (last !== undefined && (last.end === 0 || last.end + octets <= this.#size)) {
+        this.#active ??= { segment: last, fd: await this.#files.open(this.#path(last.number), 'r+') };
+      } else {
+        await this.#begin(this.#newest + 1);
       }
-      return active;
+    } catch (error) {
+      const Kind = isFull(error) ? SpoolFull : SpoolError;
+      throw new Kind(`no segment can be opened: ${String(error)}`, { cause: error });
     }
-    const number = this.#newest + 1;
-    const fd = await this.#create(number);
-    const before = this.#active;
-    if (this.#activeFd !== null) await this.#files.close(this.#activeFd);
-    this.#newest = number;
-    this.#activeFd = fd;
-    this.#active = { number, end: 0, live: 0, pending: 0, copying: false, readers: 0, fd: null };
-    this.#segments.set(number, this.#active);
-    if (before !== null) await this.#retire(before);
-    return this.#active;
+    return this.#active as { segment: Segment; fd: number };
   }
 
-  async #create(number: number): Promise<number> {
+  async #begin(number: number): Promise<void> {
+    const fd = await this.#files.open(this.#path(number), 'w+');
     try {
-      const fd = await this.#files.open(this.path(number), 'w+');
       await this.#files.syncFolder(this.#folder);
-      return fd;
     } catch (error) {
-      if (isFull(error)) throw new SpoolFull('no space is left for mail', { cause: error });
+      await this.#files.close(fd);
       throw error;
     }
+    const before = this.#active;
+    this.#newest = number;
+    this.#active = { segment: this.#add(number, 0, 0), fd };
+    if (before === null) return;
+    await this.#files.close(before.fd);
+    this.#retire(before.segment);
   }
 
-  /** The last segment of the process before, if it still has room. */
-  #unfinished(): Segment | null {
-    const last = this.#segments.get(this.#newest);
-    return last !== undefined && last.end < this.#size ? last : null;
+  /** The row that the index keeps for a segment after a transaction. */
+  rowAfter(number: number, change: SegmentChange): SegmentRow {
+    const { live, committed } = this.#segments.get(number) ?? { live: 0, committed: 0 };
+    return { live: live + change.live, end: Math.max(committed, change.end) };
   }
 
-  /** The row that the index keeps for a segment after `live` octets more (or fewer) live in it. */
-  rowAfter(number: number, live: number): SegmentRow {
-    const segment = this.#segments.get(number);
-    return { live: (segment?.live ?? 0) + live, end: segment?.end ?? 0 };
-  }
-
-  /** Takes over what a commit has changed, and lets go the segments in which nothing lives now. */
-  async committed(live: ReadonlyMap<number, number>, placed: readonly SegmentPlace[]): Promise<void> {
-    for (const { segment } of placed) {
-      const at = this.#segments.get(segment);
-      if (at !== undefined) at.pending--;
-    }
-    for (const [number, octets] of live) {
+  /** Takes over what a transaction has changed, and lets go the segments in which nothing lives now. */
+  committed(changes: ReadonlyMap<number, SegmentChange>): void {
+    for (const [number, { live, end, placed }] of changes) {
       const segment = this.#segments.get(number);
       if (segment === undefined) continue;
-      segment.live += octets;
-      await this.#retire(segment);
+      segment.live += live;
+      segment.committed = Math.max(segment.committed, end);
+      segment.pending -= placed;
+      this.#retire(segment);
     }
   }
 
-  async #retire(segment: Segment): Promise<void> {
-    const { live, pending, copying, readers } = segment;
-    if (segment === this.#active || live > 0 || pending > 0 || copying || readers > 0) return;
-    if (!this.#segments.delete(segment.number)) return;
-    if (segment.fd !== null) closeSync(segment.fd);
-    await this.#files.unlink(this.path(segment.number));
-    this.#gone.push(segment.number);
+  #retire(segment: Segment): void {
+    const { number, live, pending, copying } = segment;
+    if (segment === this.#active?.segment || live > 0 || pending > 0 || copying) return;
+    if (!this.#segments.delete(number)) return;
+    this.#reader.close(number);
+    // A file that does not go is found by the next start, because its row stays.
+    this.#files.unlink(this.#path(number)).then(
+      () => this.#gone.push(number),
+      () => undefined,
+    );
   }
 
   /** Segments that went since the last call: their rows may go too. */
@@ -167,66 +178,28 @@ export class Segments {
 
   /** Fills `buffer` from the segment; resolves with the octets read. Rejects with SpoolError. */
   async readAt(number: number, buffer: Buffer, offset: number): Promise<number> {
-    const segment = this.#segments.get(number);
-    if (segment === undefined) throw new SpoolError(`segment ${number} is gone`);
-    segment.readers++;
-    try {
-      return await this.#files.read(this.#descriptor(segment), buffer, offset);
-    } catch (error) {
-      throw new SpoolError(`segment ${number} cannot be read: ${String(error)}`, { cause: error });
-    } finally {
-      segment.readers--;
-      await this.#retire(segment);
-    }
+    return this.#reader.read(number, buffer, offset);
   }
 
-  #descriptor(segment: Segment): number {
-    if (segment.fd === null) {
-      this.#closeIdle();
-      segment.fd = openSync(this.path(segment.number), 'r');
-    }
-    return segment.fd;
-  }
-
-  #closeIdle(): void {
-    const open = [...this.#segments.values()].filter(({ fd }) => fd !== null);
-    if (open.length < OPEN_SEGMENTS) return;
-    for (const segment of open) {
-      if (segment.readers > 0) continue;
-      closeSync(segment.fd as number);
-      segment.fd = null;
-    }
-  }
-
-  /** The full segment with the smallest share of living octets, or null. */
-  emptiest(
-    wanted: (number: number) => boolean,
-  ): { readonly number: number; readonly end: number; readonly live: number } | null {
+  /** The full segment with the smallest share of living octets among those wanted, or null. */
+  emptiest(wanted: (number: number) => boolean): Sparse | null {
     let least: Segment | null = null;
     for (const segment of this.#segments.values()) {
-      if (
-        !wanted(segment.number) ||
-        segment === this.#active ||
-        segment.number === this.#newest ||
-        segment.pending > 0
-      )
-        continue;
-      if (segment.end === 0 || segment.copying) continue;
-      if (least === null || segment.live / segment.end < least.live / least.end) least = segment;
+      const { number, end, live, pending, copying } = segment;
+      if (number === this.#newest || end === 0 || pending > 0 || copying || !wanted(number)) continue;
+      if (least === null || live / end < least.live / least.end) least = segment;
     }
     return least;
   }
 
-  /** Keeps the segment while its survivors are copied; `release` lets it go when nothing is left. */
-  hold(number: number): { release(): Promise<void> } {
+  /** Keeps a segment while its survivors are copied; the function returned lets it go. */
+  hold(number: number): () => void {
     const segment = this.#segments.get(number);
-    if (segment !== undefined) segment.copying = true;
-    return {
-      release: async () => {
-        if (segment === undefined) return;
-        segment.copying = false;
-        await this.#retire(segment);
-      },
+    if (segment === undefined) return () => undefined;
+    segment.copying = true;
+    return () => {
+      segment.copying = false;
+      this.#retire(segment);
     };
   }
 
@@ -241,13 +214,14 @@ export class Segments {
     return { used, live };
   }
 
-  path(number: number): string {
+  #path(number: number): string {
     return join(this.#folder, segmentName(number));
   }
 
   async close(): Promise<void> {
-    for (const segment of this.#segments.values()) if (segment.fd !== null) closeSync(segment.fd);
-    if (this.#activeFd !== null) await this.#files.close(this.#activeFd);
+    this.#reader.closeAll();
+    if (this.#active !== null) await this.#files.close(this.#active.fd);
+    this.#active = null;
   }
 }
 

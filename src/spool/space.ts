@@ -1,5 +1,5 @@
 // How much room the disk has left for mail, asked of the system once a second at most.
-// disk.ts refuses new mail by it; delivery and settlement go on below the limit.
+// disk-spool.ts refuses new mail by it; delivery and settlement go on below the limit.
 // Never counts what other programs will write next: minFree is there for that.
 import type { Clock } from '../clock/clock.ts';
 import type { FileDoor } from './files.ts';

@@ -100,8 +100,11 @@ export interface Spool {
   readonly recovery: Recovery;
   newId(): string;
 
-  /** Throws SpoolFull when the free space is under minFree. */
-  receive(): BodyWriter;
+  /**
+   * Throws SpoolFull for a client's mail when the free space is under minFree: reports and notices
+   * live on that reserve. Throws SpoolError when nothing can be written any more.
+   */
+  receive(origin?: Origin): BodyWriter;
   /** Resolves when body, envelope and entries are on disk: then, and only then, a 250 may go out. */
   commit(added: NewMessage): Promise<Message>;
   /**
@@ -109,10 +112,16 @@ export interface Spool {
    * False when the message is gone or being delivered already.
    */
   withdraw(id: string): Promise<boolean>;
-  /** Resolves when the change is on disk. Entries that it touches are no longer claimed. */
+  /**
+   * Resolves when the change is on disk. Entries that it touches are no longer claimed. Rejects, with
+   * nothing changed, when the recipients that leave entries are not those that end or enter others.
+   */
   change(change: Change): Promise<void>;
 
-  /** The next entry of the destination that is due, exclusively, or null. Earliest due first. */
+  /**
+   * The next entry of the destination that is due, exclusively, or null. Earliest due first. Null too
+   * when nothing can be written any more: what cannot be settled is not begun.
+   */
   claim(destination: DestinationKey, now: number): Claim | null;
   /** The earliest due time among unclaimed entries of the destination, or null. */
   nextDue(destination: DestinationKey): number | null;

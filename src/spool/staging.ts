@@ -1,11 +1,11 @@
 // One transaction in the making: what each of its works writes, seen through what came before it.
-// commits.ts hands it from work to work and applies it; disk.ts takes over its effects afterwards.
+// commits.ts hands it from work to work and applies it; disk-spool.ts takes over its effects afterwards.
 // Never touches the disk or the memory of the spool before the transaction is on disk.
 import type { EntryKey, QueueEntry } from '../queue/entry.ts';
 import { FRAME_HEADER } from './frames.ts';
 import type { Place, StoredMessage } from './records.ts';
-import type { SegmentPlace, Segments } from './segments.ts';
-import { SpoolError, type Totals } from './spool.ts';
+import type { SegmentChange, SegmentPlace, Segments } from './segments.ts';
+import type { Totals } from './spool.ts';
 import type { IndexWrite, Store } from './store.ts';
 import { Ledger } from './totals.ts';
 
@@ -16,8 +16,7 @@ export interface Effects {
   readonly left: readonly QueueEntry[];
   readonly came: readonly QueueEntry[];
   readonly goneMessages: readonly StoredMessage[];
-  readonly liveOctets: ReadonlyMap<number, number>;
-  readonly placed: readonly SegmentPlace[];
+  readonly segments: ReadonlyMap<number, SegmentChange>;
 }
 
 export class Staging {
@@ -29,8 +28,7 @@ export class Staging {
   readonly #left: QueueEntry[] = [];
   readonly #came: QueueEntry[] = [];
   readonly #gone: StoredMessage[] = [];
-  readonly #live = new Map<number, number>();
-  readonly #placed: SegmentPlace[] = [];
+  readonly #segments = new Map<number, SegmentChange>();
   #touched = false;
 
   constructor(store: Store, totals: Totals) {
@@ -68,34 +66,33 @@ export class Staging {
   addMessage(stored: StoredMessage): void {
     this.#messages.set(stored.message.id, stored);
     this.#writes.push(this.#store.putMessage(stored));
-    this.#place(stored.place, stored.message.size, 1);
+    this.#lives(stored.place, stored.message.size);
   }
 
   /** A body now stands elsewhere. */
   moveMessage(stored: StoredMessage, place: Place): void {
-    this.#place(stored.place, stored.message.size, -1);
-    const moved = { ...stored, place };
-    this.#messages.set(stored.message.id, moved);
-    this.#writes.push(this.#store.putMessage(moved));
-    this.#place(place, stored.message.size, 1);
+    this.#dies(stored);
+    this.addMessage({ ...stored, place });
   }
 
   /** Notes that a frame was written, whether or not a message still needs it. */
-  framePlaced(place: SegmentPlace): void {
-    this.#placed.push(place);
+  framePlaced({ segment }: SegmentPlace): void {
+    this.#segmentChange(segment).placed++;
   }
 
   putEntry(entry: QueueEntry): void {
-    const before = this.entry(entry);
-    if (before !== undefined) this.#leave(before);
+    const before = this.entry(entry) ?? null;
+    if (before !== null) this.#leaves(before);
+    this.#writes.push(...this.#store.replaceEntry(before, entry));
     this.#stage(entry, entry);
-    this.#writes.push(...this.#store.putEntry(entry));
     this.#came.push(entry);
     this.ledger.enters(entry);
   }
 
+  /** Takes out an entry as it stands. */
   removeEntry(entry: QueueEntry): void {
-    this.#leave(entry);
+    this.#leaves(entry);
+    this.#writes.push(...this.#store.replaceEntry(entry, null));
     this.#stage(entry, null);
   }
 
@@ -107,15 +104,15 @@ export class Staging {
     this.#messages.set(id, null);
     this.#writes.push(this.#store.removeMessage(id));
     this.#gone.push(stored);
-    this.#place(stored.place, stored.message.size, -1);
+    this.#dies(stored);
   }
 
+  /** `json` null removes. */
   note(key: string, json: string | null): void {
     this.#writes.push(this.#store.putNote(key, json));
   }
 
-  #leave(before: QueueEntry): void {
-    this.#writes.push(...this.#store.removeEntry(before));
+  #leaves(before: QueueEntry): void {
     this.#left.push(before);
     this.ledger.leaves(before);
   }
@@ -133,19 +130,34 @@ export class Staging {
     return false;
   }
 
-  #place(place: Place, size: number, sign: 1 | -1): void {
+  #lives(place: Place, size: number): void {
     if (place.kind !== 'segment') return;
-    const octets = sign * (FRAME_HEADER + size);
-    this.#live.set(place.segment, (this.#live.get(place.segment) ?? 0) + octets);
+    const change = this.#segmentChange(place.segment);
+    change.live += FRAME_HEADER + size;
+    change.end = Math.max(change.end, place.offset + FRAME_HEADER + size);
+  }
+
+  #dies({ place, message }: StoredMessage): void {
+    if (place.kind === 'segment') this.#segmentChange(place.segment).live -= FRAME_HEADER + message.size;
+  }
+
+  #segmentChange(number: number): SegmentChange {
+    const known = this.#segments.get(number);
+    if (known !== undefined) return known;
+    const change: SegmentChange = { live: 0, end: 0, placed: 0 };
+    this.#segments.set(number, change);
+    return change;
   }
 
   /** All writes of the transaction. */
   writes(segments: Segments, latestId: number): readonly IndexWrite[] {
-    const rows = [...this.#live].map(([number, live]) =>
-      this.#store.putSegment(number, segments.rowAfter(number, live)),
-    );
-    const gone = segments.takeGone().map((number) => this.#store.removeSegment(number));
-    return [...this.#writes, ...gone, ...rows, this.#store.putTotals(this.ledger.totals(), latestId)];
+    const writes = this.#writes;
+    for (const number of segments.takeGone()) writes.push(this.#store.removeSegment(number));
+    for (const [number, change] of this.#segments) {
+      writes.push(this.#store.putSegment(number, segments.rowAfter(number, change)));
+    }
+    writes.push(this.#store.putTotals(this.ledger.totals(), latestId));
+    return writes;
   }
 
   effects(): Effects {
@@ -154,11 +166,7 @@ export class Staging {
       left: this.#left,
       came: this.#came,
       goneMessages: this.#gone,
-      liveOctets: this.#live,
-      placed: this.#placed,
+      segments: this.#segments,
     };
   }
 }
-
-/** The message is no longer there for what was to be done with it. */
-export class MessageGone extends SpoolError {}

@@ -35,6 +35,8 @@ export interface IndexWrite {
   readonly value: unknown;
 }
 
+type IndexKey = (string | number)[];
+
 /** Due time of a held entry in the index: after everything that is ever due. */
 const HELD = Number.MAX_SAFE_INTEGER;
 /** Sort after every number, and after every queue id, in a key. */
@@ -97,24 +99,16 @@ export class Store {
     return { into: this.#messages, key: id, value: undefined };
   }
 
-  putEntry(entry: QueueEntry): IndexWrite[] {
-    const timer = timerOf(entry);
-    return [
-      { into: this.#entries, key: [entry.id, entry.seq], value: packEntry(entry) },
-      { into: this.#due, key: dueKey(entry), value: null },
-      ...(timer === null ? [] : [{ into: this.#timers, key: [timer, entry.id, entry.seq], value: null }]),
-    ];
-  }
-
-  removeEntry(entry: QueueEntry): IndexWrite[] {
-    const timer = timerOf(entry);
-    return [
-      { into: this.#entries, key: [entry.id, entry.seq], value: undefined },
-      { into: this.#due, key: dueKey(entry), value: undefined },
-      ...(timer === null
-        ? []
-        : [{ into: this.#timers, key: [timer, entry.id, entry.seq], value: undefined }]),
-    ];
+  /** Writes that bring an entry from how it stands in the index (null: not at all) to how it will. */
+  *replaceEntry(before: QueueEntry | null, after: QueueEntry | null): Generator<IndexWrite> {
+    const due = [before && dueKey(before), after && dueKey(after)] as const;
+    const timer = [before && timerKey(before), after && timerKey(after)] as const;
+    yield* replaceKey(this.#due, ...due);
+    yield* replaceKey(this.#timers, ...timer);
+    const entry = after ?? before;
+    if (entry === null) return;
+    const value = after === null ? undefined : packEntry(after);
+    yield { into: this.#entries, key: [entry.id, entry.seq], value };
   }
 
   putSegment(number: number, row: SegmentRow): IndexWrite {
@@ -270,7 +264,18 @@ export class Store {
   }
 }
 
-function dueKey(entry: QueueEntry): Key {
+/** The writes that move an index's key; none when it stays. */
+function* replaceKey(
+  into: Database<null, Key>,
+  before: IndexKey | null,
+  after: IndexKey | null,
+): Generator<IndexWrite> {
+  if (before !== null && after !== null && before.every((part, index) => part === after[index])) return;
+  if (before !== null) yield { into, key: before, value: undefined };
+  if (after !== null) yield { into, key: after, value: null };
+}
+
+function dueKey(entry: QueueEntry): IndexKey {
   return [entry.destination, entry.hold ? HELD : entry.due, entry.id, entry.seq];
 }
 
@@ -279,10 +284,10 @@ function asDueKey(key: Key): DueKey {
   return { due, id, seq };
 }
 
-/** When the entry's expiry or warning is due; a held entry neither expires nor warns. */
-export function timerOf(entry: QueueEntry): number | null {
+/** By the time of the entry's expiry or warning; a held entry neither expires nor warns. */
+function timerKey(entry: QueueEntry): IndexKey | null {
   if (entry.hold) return null;
-  return Math.min(entry.expires, entry.nextWarning ?? entry.expires);
+  return [Math.min(entry.expires, entry.nextWarning ?? entry.expires), entry.id, entry.seq];
 }
 
 /** Throws when the entry cannot be a key of the index. */

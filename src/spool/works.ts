@@ -1,5 +1,5 @@
 // What the spool commits, as works: a new message, a change, a withdrawal.
-// disk.ts makes them for its callers; commits.ts stages them in the order in which they came.
+// disk-spool.ts makes them for its callers; commits.ts stages them in the order in which they came.
 // Never stages a change whose recipients do not add up, or half of anything.
 import type { Message } from '../mail/envelope.ts';
 import type { EntryKey, QueueEntry } from '../queue/entry.ts';
@@ -9,9 +9,12 @@ import { contentOf, LONGEST_ID } from './frames.ts';
 import type { Place } from './records.ts';
 import type { SegmentPlace } from './segments.ts';
 import { type Change, type NewMessage, SpoolError } from './spool.ts';
-import { MessageGone, type Staging } from './staging.ts';
+import type { Staging } from './staging.ts';
 import { checkEntry } from './store.ts';
 import { recipientsOf, sumOfEnded } from './totals.ts';
+
+/** Octets; lmdb takes 1978. */
+const LONGEST_NOTE_KEY = 1024;
 
 /** A message whose content is in memory as a frame, or on disk in its own file. */
 export interface Prepared {
@@ -21,6 +24,8 @@ export interface Prepared {
   readonly body: SpoolBody;
   /** Null: nothing to append. */
   readonly frame: Buffer | null;
+  /** The same without its header. */
+  readonly content: Buffer | null;
 }
 
 /** Ends the writing of the content. Rejects with SpoolError, or RangeError for what cannot be stored. */
@@ -34,22 +39,17 @@ export async function prepare(added: NewMessage): Promise<Prepared> {
     for (const entry of entries) checkEntry(entry);
     if (entries.length > 0) {
       const frame = await body.finish(message.id);
-      return { message, entries, discarded, body, frame };
+      return { message, entries, discarded, body, frame, content: frame && contentOf(frame) };
     }
   } catch (error) {
     body.discard();
     throw error;
   }
   body.discard();
-  return { message, entries, discarded, body, frame: null };
+  return { message, entries, discarded, body, frame: null, content: null };
 }
 
-/** `settled` gets the content of a message that went into a segment. */
-export function messageWork(
-  prepared: Prepared,
-  settled: (content: Buffer | null) => void,
-  failed: (error: Error) => void,
-): Work {
+export function messageWork(prepared: Prepared, settled: () => void, failed: (error: Error) => void): Work {
   const { frame, body, message } = prepared;
   const work: Work = {
     frames: frame === null ? [] : [frame],
@@ -58,10 +58,10 @@ export function messageWork(
     stage: (staging) => stageMessage(staging, prepared, work.places[0]),
     settled: () => {
       body.release();
-      settled(frame && contentOf(frame));
+      settled();
     },
     failed: (error) => {
-      body.release();
+      body.abandon(message.id);
       failed(error);
     },
   };
@@ -70,6 +70,7 @@ export function messageWork(
 
 function stageMessage(staging: Staging, prepared: Prepared, appended: SegmentPlace | undefined): void {
   const { message, entries, discarded } = prepared;
+  if (staging.message(message.id) !== undefined) throw new SpoolError(`${message.id} exists already`);
   const queued = recipientsOf(entries);
   staging.ledger.accept(message.origin, queued + discarded);
   staging.ledger.end({ discarded });
@@ -88,7 +89,7 @@ export function changeWork(
   settled: () => void,
   failed: (error: Error) => void,
 ): Work {
-  const notes = Object.entries(change.notes ?? {}).map(([key, value]) => [key, jsonOf(key, value)] as const);
+  const notes = Object.entries(change.notes ?? {}).map(([key, value]) => noteOf(key, value));
   const work: Work = {
     frames: born.flatMap(({ frame }) => (frame === null ? [] : [frame])),
     places: [],
@@ -107,7 +108,7 @@ export function changeWork(
       settled();
     },
     failed: (error) => {
-      for (const { body } of born) body.release();
+      for (const { body, message } of born) body.abandon(message.id);
       failed(error);
     },
   };
@@ -119,7 +120,8 @@ function stageEntries(staging: Staging, { remove = [], put = [], ended = {} }: C
   const replaced = put.flatMap((entry) => staging.entry(entry) ?? []);
   checkBooks(leaving, replaced, put, sumOfEnded(ended));
   for (const entry of put) {
-    if (staging.message(entry.id) === undefined) throw new MessageGone(`${entry.id} is gone`);
+    checkEntry(entry);
+    if (staging.message(entry.id) === undefined) throw new SpoolError(`${entry.id} is gone`);
   }
   for (const entry of leaving) staging.removeEntry(entry);
   for (const entry of put) staging.putEntry(entry);
@@ -171,9 +173,11 @@ export function keysOf({ remove = [], put = [] }: Change): readonly EntryKey[] {
   return [...remove, ...put];
 }
 
-function jsonOf(key: string, value: unknown): string | null {
-  if (value === null) return null;
-  const json = JSON.stringify(value);
+/** A note as it is stored; null removes it. */
+function noteOf(key: string, value: unknown): readonly [key: string, json: string | null] {
+  const json: string | null | undefined = value === null ? null : JSON.stringify(value);
   if (json === undefined) throw new TypeError(`note ${key} is not JSON`);
-  return json;
+  if (key === '' || Buffer.byteLength(key) > LONGEST_NOTE_KEY)
+    throw new RangeError(`no key of a note: ${key}`);
+  return [key, json];
 }
