@@ -242,7 +242,7 @@ class Root {
         ...this.#settings,
         ...this.#seams,
         listener,
-        tls: tls && { cert: readFileSync(tls.cert), key: readFileSync(tls.key), minVersion: tls.minVersion },
+        tls: tls && { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8'), minVersion: tls.minVersion },
         intake: new QueueIntake(intake),
         observer: this.#log,
         shared,

@@ -2,7 +2,8 @@
 // The dispatcher asks, run.ts does the work; what a run is for, this file does not know.
 // Never holds mail: losing everything in Redis loses nothing but time.
 import { type ConnectionOptions, Queue, Worker } from 'bullmq';
-import type { RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
+import type { RedisClientOptions } from '../redis/connection.ts';
 import type { DestinationKey } from './entry.ts';
 
 /** Runs for destinations that answer go first (BullMQ: a lower number runs earlier, 0 is "none"). */
@@ -32,7 +33,7 @@ export interface RunQueueOptions {
   /** The spool's id: daemons share runs only when they share the spool. */
   readonly spoolId: string;
   /** What asks must not wait for Redis, what works waits as long as it takes. */
-  readonly connection: { readonly asking: RedisOptions; readonly working: RedisOptions };
+  readonly connection: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
   /** Runs at a time. */
   readonly concurrency: number;
   /** Does one run, which was asked for with a delay or without; must not reject. */
@@ -53,24 +54,20 @@ interface RunData {
   readonly destination: DestinationKey;
 }
 
+/** One hash tag, so that a Redis Cluster keeps all keys of the queue in one slot. */
+const PREFIX = '{sendoff}';
+
+type Runs = Queue<RunData, void, string>;
+
 export function openRunQueue(options: RunQueueOptions): RunQueue {
   const name = `runs-${options.spoolId}`;
-  // One hash tag, so that a Redis Cluster keeps all keys of the queue in one slot.
-  const prefix = '{sendoff}';
-  const queue = new Queue<RunData, void, string>(name, {
-    connection: options.connection.asking as ConnectionOptions,
-    prefix,
-    skipWaitingForReady: true,
-    streams: { events: { maxLen: EVENTS_KEPT } },
-    defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
-  });
-  queue.on('error', options.onTrouble);
+  const asking = openAsking(name, options);
   const worker = new Worker<RunData, void, string>(
     name,
     (job) => options.run(job.data.destination, (job.opts.delay ?? 0) > 0),
     {
       connection: options.connection.working as ConnectionOptions,
-      prefix,
+      prefix: PREFIX,
       autorun: false,
       concurrency: options.concurrency,
       lockDuration: LOCK_MS,
@@ -83,25 +80,64 @@ export function openRunQueue(options: RunQueueOptions): RunQueue {
   const ids = runIds();
 
   return {
-    async ask({ destination, delay, priority }) {
-      try {
+    ask: ({ destination, delay, priority }) =>
+      asking.try(async (queue) => {
         // An id of its own makes the add idempotent: ioredis may send it twice after a reconnect.
         await queue.add('run', { destination }, { jobId: ids(), delay, priority: PRIORITY[priority] });
-        return true;
-      } catch (error) {
-        options.onTrouble(error as Error);
-        return false;
-      }
-    },
+      }),
     async start(signal) {
       await worker.waitUntilReady().catch(options.onTrouble);
       // The data folder is locked, so every run in the queue was asked for by a process that is gone.
-      await queue.obliterate({ force: true }).catch(options.onTrouble);
+      await asking.try((queue) => queue.obliterate({ force: true }));
       if (!signal.aborted) worker.run().catch(options.onTrouble);
     },
     async close() {
       await worker.close().catch(options.onTrouble);
-      await queue.close().catch(options.onTrouble);
+      await asking.close();
+    },
+  };
+}
+
+interface Asking {
+  /** Does it with the queue, or tells by `false` that Redis is not there for it now. */
+  try(act: (queue: Runs) => Promise<void>): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/**
+ * A client that fails at once while Redis is away. BullMQ never recovers from a first contact that
+ * failed, so its queue is made when Redis answers, and made anew when it does not work then.
+ */
+function openAsking(name: string, { connection, onTrouble }: RunQueueOptions): Asking {
+  const client = new Redis(connection.asking);
+  client.on('error', onTrouble);
+  let queue: Runs | null = null;
+  const open = (): Runs => {
+    const opened: Runs = new Queue(name, {
+      connection: client as ConnectionOptions,
+      prefix: PREFIX,
+      streams: { events: { maxLen: EVENTS_KEPT } },
+      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+    });
+    opened.on('error', onTrouble);
+    return opened;
+  };
+  return {
+    async try(act) {
+      if (client.status !== 'ready') return false;
+      try {
+        queue ??= open();
+        await act(queue);
+        return true;
+      } catch (error) {
+        onTrouble(error as Error);
+        queue = null;
+        return false;
+      }
+    },
+    async close() {
+      await queue?.close().catch(onTrouble);
+      client.disconnect();
     },
   };
 }

@@ -65,3 +65,12 @@ export interface QueueEntry extends EntryKey {
   readonly crashes: number;
   readonly hold?: Hold;
 }
+
+/** The part of a change that puts these entries in the place of one. */
+export function replacing(
+  entry: QueueEntry,
+  put: readonly QueueEntry[],
+): { readonly remove: readonly EntryKey[]; readonly put: readonly QueueEntry[] } {
+  const replaced = put.some(({ seq }) => seq === entry.seq);
+  return { remove: replaced ? [] : [{ id: entry.id, seq: entry.seq }], put };
+}

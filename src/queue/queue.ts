@@ -1,7 +1,7 @@
 // The queue as a whole: destinations, dispatcher, runs, timers and operations over one spool.
 // daemon.ts starts it when the spool is open and stops it before the spool closes.
 // Never accepts mail itself: intake.ts does, and tells it what arrived.
-import type { RedisOptions } from 'ioredis';
+import type { RedisClientOptions } from '../redis/connection.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { BACK_OFF_NOTES, type BackOff, type Destination, Destinations, standing } from './destinations.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -14,7 +14,7 @@ import { MailTimers } from './timers.ts';
 
 export interface QueueOptions
   extends Omit<House, 'destinations' | 'dispatcher' | 'places' | 'pace' | 'stopping'> {
-  readonly redis: { readonly asking: RedisOptions; readonly working: RedisOptions };
+  readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
   /** Connections in all. */
   readonly connections: number;
 }

@@ -2,7 +2,7 @@
 // Used before an attempt and by a review, when placement and entry no longer agree.
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
-import type { QueueEntry } from './entry.ts';
+import { type QueueEntry, replacing } from './entry.ts';
 import type { Placement } from './placement.ts';
 
 /** True when the entry already stands where all its recipients belong. */
@@ -23,5 +23,5 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
     } else if (placement.destination === entry.destination) put.push(part);
     else put.push({ ...part, destination: placement.destination, routeAttempts: 0, due: now });
   }
-  return { remove: [{ id: entry.id, seq: entry.seq }], put, ended: discarded > 0 ? { discarded } : {} };
+  return { ...replacing(entry, put), ended: discarded > 0 ? { discarded } : {} };
 }

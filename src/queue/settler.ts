@@ -6,6 +6,7 @@ import type { Claim, NewMessage } from '../spool/spool.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { BackOffNotes } from './backoff.ts';
 import { report, type Undelivered } from './bounce.ts';
+import { replacing } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
 import { type Settlement, settle, type Verdict } from './settle.ts';
@@ -32,8 +33,7 @@ export async function writeOutcome(
   const settlement = settle(entry, message, attempt.outcomes, context);
   const dsn = await report(house, 'failed', message, undelivered(claim, settlement, attempt));
   await house.spool.change({
-    remove: [{ id: entry.id, seq: entry.seq }],
-    put: settlement.put,
+    ...replacing(entry, settlement.put),
     ended: settlement.ended,
     ...(dsn && { born: [dsn] }),
     ...(notes && { notes }),

@@ -1,0 +1,63 @@
+// The daemon under test, as a process of its own: real in everything but its clock and its luck.
+// Started by sendoff.ts with a channel: the test moves the clock and says where the process dies.
+// Never used without that channel.
+
+import { readConfiguration } from '../../src/cli/configuration.ts';
+import type { Milestone } from '../../src/clock/milestones.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { startDaemon } from '../../src/daemon.ts';
+import { MovableClock } from './clock.ts';
+
+export interface Fate {
+  readonly milestone: Milestone;
+  /** 1: the first time that the point is reached from now on. */
+  readonly nth: number;
+}
+
+export type Order = { readonly advance: number } | { readonly die: Fate };
+
+export type Word =
+  | { readonly ready: { readonly ports: readonly number[]; readonly admin: number } }
+  | { readonly done: true };
+
+/** Second argument, as JSON. */
+export interface Beginning {
+  /** How far the clock is ahead. */
+  readonly offset: number;
+  readonly fate: Fate | null;
+}
+
+const beginning: Beginning = JSON.parse(process.argv[3] ?? '');
+let fate = beginning.fate;
+let reachedSoFar = 0;
+
+function reached(milestone: Milestone): void {
+  if (fate?.milestone !== milestone || ++reachedSoFar < fate.nth) return;
+  process.kill(process.pid, 'SIGKILL');
+}
+
+const clock = new MovableClock();
+clock.advance(beginning.offset);
+const say = (word: Word): void => void process.send?.(word);
+
+const configuration = await readConfiguration(process.argv[2]);
+if ('problems' in configuration) throw new Error(configuration.problems.map(formatProblem).join('\n'));
+const daemon = await startDaemon({ ...configuration, seams: { clock, random: Math.random, reached } });
+
+process.on('message', (order: Order) => {
+  if ('advance' in order) clock.advance(order.advance);
+  else {
+    fate = order.die;
+    reachedSoFar = 0;
+  }
+  say({ done: true });
+});
+let stopping = false;
+process.on('SIGTERM', () => {
+  if (stopping) return;
+  stopping = true;
+  void daemon.stop().then(() => process.exit(0));
+});
+process.on('SIGHUP', () => void daemon.reload());
+void daemon.failed.then(() => daemon.stop()).then(() => process.exit(75));
+say({ ready: { ports: daemon.listeners.map(({ port }) => port), admin: daemon.admin.port } });
