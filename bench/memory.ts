@@ -1,0 +1,76 @@
+// Memory of the daemon and its Redis, idle and with a full queue, and how soon a start with it works.
+// `node bench/memory.ts [--queued 100000] [--domains 20000]`, after `npm run build`.
+// Never counts mapped files: RssAnon is what the machine cannot take back.
+import { parseArgs } from 'node:util';
+import { waitFor } from './children.ts';
+import { inject, message, Submission } from './injector.ts';
+import { type Internet, startInternet } from './internet.ts';
+import { type SendoffUnderTest, startSendoff, waitForQueue } from './sendoff.ts';
+
+const { values } = parseArgs({
+  options: {
+    queued: { type: 'string', default: '100000' },
+    domains: { type: 'string', default: '20000' },
+  },
+});
+const queued = Number(values.queued);
+
+/** Garbage of the filling is collected, first attempts are under way. */
+const SETTLING = 15_000;
+
+const BODY = message(1024);
+const POLICY = { routes: {}, rules: [] };
+
+function report(what: string, server: SendoffUnderTest): void {
+  const { daemon, redis } = server.memory();
+  process.stdout.write(
+    `${what.padEnd(44)} ${daemon.toFixed(0).padStart(4)} MB, Redis ${redis.toFixed(0)} MB\n`,
+  );
+}
+
+async function settled(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, SETTLING));
+}
+
+async function idle(internet: Internet): Promise<void> {
+  const server = await startSendoff({ settings: internet.settings, policy: POLICY });
+  await settled();
+  report('idle', server);
+  await server.stop();
+}
+
+async function full(internet: Internet, domains: number): Promise<void> {
+  const what = `${queued} queued over ${domains} domain${domains === 1 ? '' : 's'}`;
+  for (let n = 0; n < domains; n++) internet.add(`d${n}.silent.example`, 'silent');
+  const first = await startSendoff({ settings: internet.settings, policy: POLICY });
+  await inject(first.port, queued, (n) => `user${n}@d${n % domains}.silent.example`, BODY);
+  await waitForQueue(first, queued);
+  await settled();
+  report(what, first);
+  await first.stop();
+
+  const began = performance.now();
+  const { folder } = first;
+  const second = await startSendoff({ folder, settings: internet.settings, policy: POLICY });
+  const recipient = `after-start-${domains}@live.example`;
+  const submission = await Submission.open(second.port);
+  await submission.send(recipient, BODY);
+  const accepted = performance.now() - began;
+  await waitFor(recipient, () => internet.arrivals.has(recipient));
+  const delivered = (internet.arrivals.get(recipient) ?? Number.NaN) - began;
+  submission.close();
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+  process.stdout.write(`  started: accepted mail after ${seconds(accepted)}, `);
+  process.stdout.write(`delivered it after ${seconds(delivered)}\n`);
+  await waitForQueue(second, queued, queued + 1);
+  await settled();
+  report('  after that start', second);
+  await second.stop();
+}
+
+const internet = await startInternet();
+internet.add('live.example', 'live');
+await idle(internet);
+await full(internet, 1);
+await full(internet, Number(values.domains));
+process.exit(0);
