@@ -106,7 +106,9 @@ function entryRow(entry: EntryView, now: number): Row {
   const notes = [
     hold === null ? '' : `held: ${plain(hold)}`,
     inDoubt ? 'in doubt: no answer to the last final dot' : '',
-    last === null ? '' : `${count(attempts, 'attempt', 'attempts')}, last: ${failureText(last)}`,
+    last === null
+      ? ''
+      : (attempts > 0 ? `${count(attempts, 'attempt', 'attempts')}, last: ` : '') + failureText(last),
   ].filter((note) => note !== '');
   return notes.length === 0 ? { cells } : { cells, note: notes.join('; ') };
 }
