@@ -3,7 +3,14 @@
 // Never makes a 4xx permanent, nor a 5xx that is about the host or our login.
 import type { Failure, FailureClass, FailureScope, Phase } from './failure.ts';
 import type { Reply } from './reply.ts';
-import { codeClasses, statusClasses, wordRules } from './reply-classes.ts';
+import {
+  clearWords,
+  codeClasses,
+  statusClasses,
+  vagueStatuses,
+  vagueWords,
+  type WordRule,
+} from './reply-classes.ts';
 
 /** Before MAIL everything that is said is about hosts and logins, not about mail. */
 const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'tls', 'auth']);
@@ -82,19 +89,53 @@ function anyStatus(text: string): string | null {
 
 /** The class of a 4xx or 5xx reply. */
 export function classify(reply: Reply, phase: Phase): FailureClass {
+  if (loginCodes.has(reply.code)) return /tls|ssl|encrypt/i.test(reply.text) ? 'tls' : 'auth';
   const words = wordsOf(reply.text);
-  const kind = Math.floor(reply.code / 100);
-  const rule = wordRules.find(({ only, words: pattern }) => (only ?? kind) === kind && pattern.test(words));
-  if (rule) return rule.class;
+  const kind = reply.code < 500 ? 4 : 5;
   const status = enhancedStatus(reply) ?? anyStatus(reply.text);
-  const byStatus = status === null ? undefined : statusClasses.get(status.slice(2));
-  return byStatus ?? codeClasses.get(reply.code) ?? 'unknown';
+  const [, subject, detail] = status?.split('.') ?? [];
+  const found =
+    byWords(clearWords, words, kind) ??
+    statusClasses.get(`${kind}.${subject}.${detail}`) ??
+    statusClasses.get(`x.${subject}.${detail}`) ??
+    byWords(vagueWords, words, kind) ??
+    vagueStatuses.get(`${kind}.${subject}.${detail}`) ??
+    vagueStatuses.get(`x.${subject}`) ??
+    codeClasses.get(`${reply.code} ${phase}`) ??
+    codeClasses.get(`${reply.code}`) ??
+    'unknown';
+  return inPhase(found, kind, phase);
 }
 
-function isRelayRefusal(text: string): boolean {
-  return /relay/i.test(text);
+function byWords(rules: readonly WordRule[], words: string, kind: 4 | 5): FailureClass | undefined {
+  return rules.find(({ only, words: pattern }) => (only ?? kind) === kind && pattern.test(words))?.class;
 }
 
+/** What cannot be meant at that point of the dialogue. */
+function inPhase(found: FailureClass, kind: 4 | 5, phase: Phase): FailureClass {
+  if (phase === 'auth') return found === 'tls' || found === 'throttled' ? found : 'auth';
+  // No recipient is known yet: whoever "does not exist" is the sender.
+  if (phase === 'mail' && (found === 'unknown-user' || found === 'dns')) return 'policy';
+  const vague = found === 'unknown' || found === 'policy' || found === 'unknown-user';
+  if (!vague || (phase !== 'greeting' && phase !== 'ehlo')) return found;
+  return kind === 5 ? 'blocked' : 'unreachable';
+}
+
+/** Lower case, without accents, addresses, paths of links and the codes of each line. */
 function wordsOf(text: string): string {
-  return text.toLowerCase();
+  return text
+    .replace(/^\d{3}(?:[ -](?:[245]\.\d{1,3}\.\d{1,3}\b)?|$)/gm, ' ')
+    .normalize('NFD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replace(/(https?:\/\/)?([\w.-]+)\/[^\s)>\]]*/g, '$2')
+    .replace(/<[^<>\s]*>|[\w.+=-]+@[\w.-]+/g, '<>')
+    .replace(/\s+/g, ' ');
+}
+
+/** Words by which a smarthost says that it does not know us: our login's failure, not the mail's. */
+function isRelayRefusal(text: string): boolean {
+  return /\brelay|(?:auth\w*|login) (?:is )?required|not (?:authenticated|logged in)|(?:must|please) (?:first )?(?:authenticate|log ?in)/i.test(
+    text,
+  );
 }
