@@ -64,7 +64,7 @@ export class YamlDocument {
     let key: unknown;
     for (const name of path) {
       const found = this.#child(node, name);
-      if (found === undefined) return this.#placeOf(key ?? node);
+      if (found === undefined) return this.#placeOf(isMap(node) ? (key ?? node) : (node ?? key));
       key = found.key;
       node = found.value;
     }

@@ -33,6 +33,7 @@ export function findingsOf(error: z.ZodError): Finding[] {
 }
 
 const MISSING = 'is missing';
+const NO_VALUE = 'has no value';
 
 /** A key that is not available yet (`service`) may stand for one that is missing (`hosts`) beside it. */
 function mayStandFor(missing: Finding): (other: Finding) => boolean {
@@ -47,7 +48,7 @@ export const parseOptions = {
 } satisfies z.core.ParseContext<z.core.$ZodIssue>;
 
 function wordingOf(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.input === null) return 'has no value';
+  if (issue.input === null) return NO_VALUE;
   switch (issue.code) {
     case 'invalid_type':
       return issue.input === undefined ? MISSING : `expected ${nouns[issue.expected] ?? issue.expected}`;
@@ -117,6 +118,7 @@ function notAvailable(path: Path, about: Extract<Complaint, { kind: 'not-yet' }>
 
 /** Of a value that may be one of several kinds, the mistakes of the kind that it most looks like. */
 function unionFindings(issue: z.core.$ZodIssueInvalidUnion, path: Path): Finding[] {
+  if (issue.input === null) return [{ path, message: NO_VALUE, at: 'value' }];
   if (issue.discriminator !== undefined) return [{ path, message: kindsOf(issue), at: 'value' }];
   const alike = issue.errors.find((branch) => !branch.some(isOtherKind));
   if (alike !== undefined) return alike.flatMap((inner) => findingsOfIssue(inner, path));

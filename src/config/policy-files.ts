@@ -95,7 +95,7 @@ function repeatedNames(files: readonly PolicyFile[]): Problem[] {
   const seen = new Map<string, string>();
   const problems: Problem[] = [];
   const meet = (file: PolicyFile, kind: string, name: string, path: Path): void => {
-    const place = file.document.place(path, 'value');
+    const place = file.document.place(path, kind === 'rule' ? 'value' : 'key');
     const first = seen.get(`${kind} ${name}`);
     if (first === undefined) seen.set(`${kind} ${name}`, `${place.file}:${place.line}`);
     else problems.push(problemAt(place, path, `the name ${name} is taken`, { hint: `by ${first}` }));

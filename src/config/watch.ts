@@ -16,8 +16,8 @@ const QUIET_MS = 200;
  */
 export function watchFiles(
   paths: readonly string[],
-  clock: Clock,
   onChange: () => void,
+  clock: Clock,
   onTrouble: (text: string) => void = () => undefined,
 ): () => void {
   let reported = stateOf(paths);

@@ -1,0 +1,213 @@
+// Policy files become a policy, or a list of every mistake with its place, also across files.
+// Runs loadPolicy on files of a folder of the test's own.
+// Never tests what a policy decides: test/unit/policy does.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { Environment } from '../../../src/config/environment.ts';
+import { loadPolicy } from '../../../src/config/load-policy.ts';
+import type { Problem } from '../../../src/config/problem.ts';
+import { temporaryFolder } from '../../harness/folder.ts';
+
+/** Writes the files into a folder and loads the folder, or the file when there is one. */
+function load(files: Readonly<Record<string, string>> | string, environment: Environment = {}) {
+  const folder = temporaryFolder();
+  const all = typeof files === 'string' ? { 'policy.yaml': files } : files;
+  for (const [name, yaml] of Object.entries(all)) writeFileSync(join(folder, name), yaml);
+  return loadPolicy(typeof files === 'string' ? join(folder, 'policy.yaml') : folder, { environment });
+}
+
+/** `file:line:column path: message`, the file's name alone. */
+function told(problems: readonly Problem[]): string[] {
+  return problems.map(({ file, line, column, path, message }) => {
+    return `${file.split('/').at(-1)}:${line}:${column} ${path}: ${message}`;
+  });
+}
+
+function errorsOf(files: Readonly<Record<string, string>> | string, environment: Environment = {}): string[] {
+  const loaded = load(files, environment);
+  return 'problems' in loaded ? told(loaded.problems.filter(({ severity }) => severity === 'error')) : [];
+}
+
+function warningsOf(
+  files: Readonly<Record<string, string>> | string,
+  environment: Environment = {},
+): string[] {
+  const loaded = load(files, environment);
+  if ('problems' in loaded) throw new Error(told(loaded.problems).join('\n'));
+  return told(loaded.warnings);
+}
+
+test('no policy and an empty one are the built-in policy', () => {
+  for (const loaded of [loadPolicy(null, { environment: {} }), load('# nothing yet\n')]) {
+    if ('problems' in loaded) throw new Error(told(loaded.problems).join('\n'));
+    expect([...loaded.policy.routes.keys()]).toEqual(['direct']);
+    expect(loaded.policy.otherwise.ending).toEqual({ kind: 'route', routes: ['direct'] });
+    expect(loaded.warnings).toEqual([]);
+  }
+});
+
+test('every mistake is told at once, at its line and column', () => {
+  const yaml = [
+    'routes:',
+    '  provider: { via: smarthost, hosts: ["smtp.example:99999"], conections: 3 }',
+    '  other: { via: mxx }',
+    '  third: { via: mx, hosts: [mx.example.net] }',
+    '  "a b": { via: discard }',
+    'retry:',
+    '  default: { after: 5 min, classes: { greylist: { after: 5m } } }',
+    'sites:',
+    '  google: { connections: 3 }',
+    '  default: { mx: google.com }',
+    'rules:',
+    '  - { when: { to: "foo@@" }, route: provder }',
+    '  - { name: one, when: anny, reject: { code: 250 } }',
+    '  - { name: one, when: {}, route: [direct, direct], retry: hourly }',
+    '  - { to: a.example, route: direct, fallback: { on: [unknown-user, blockd] } }',
+    '  - { name: idle, when: any }',
+    '  - { reject: { code: 450, enhanced: 5.1.1 }, route: direct }',
+    'routs: {}',
+  ].join('\n');
+  expect(errorsOf(yaml)).toEqual([
+    'policy.yaml:2:39 routes.provider.hosts[0]: "smtp.example:99999" is not a host such as mail.example.net:587 or smtps://mail.example.net:465',
+    'policy.yaml:2:62 routes.provider.conections: unknown key',
+    'policy.yaml:3:17 routes.other.via: expected mx, smarthost or discard',
+    'policy.yaml:4:21 routes.third.hosts: unknown key',
+    'policy.yaml:5:3 routes."a b": a name is letters, digits, `-`, `_` and `.`',
+    'policy.yaml:7:21 retry.default.after[0]: "5 min" is not a duration such as 30s, 5m, 4h or 2d',
+    'policy.yaml:7:39 retry.default.classes.greylist: unknown key',
+    'policy.yaml:9:11 sites.google: needs `mx` or `domains`',
+    'policy.yaml:10:12 sites.default: every other domain is in it: `mx` and `domains` have no place here',
+    'policy.yaml:12:19 rules[0].when.to[0]: "foo@@" is not an address pattern: user@example.net, example.net, *.example.net, user@* or "<>"',
+    'policy.yaml:12:37 rules[0].route[0]: there is no route "provder"',
+    'policy.yaml:13:24 rules[1].when: expected `any` or a map of conditions',
+    'policy.yaml:13:46 rules[1].reject.code: a reply code is 400 to 559',
+    'policy.yaml:14:13 rules[2].name: the name one is taken',
+    'policy.yaml:14:24 rules[2].when: no condition: for every mail, write `when: any`',
+    'policy.yaml:14:35 rules[2].route: the same route twice',
+    'policy.yaml:14:60 rules[2].retry: there is no retry schedule "hourly"',
+    'policy.yaml:15:7 rules[3].to: unknown key',
+    'policy.yaml:15:54 rules[3].fallback.on[0]: this class never falls back',
+    expect.stringMatching(/^policy.yaml:15:68 rules\[3\].fallback.on\[1\]: expected unreachable, dns, /),
+    'policy.yaml:16:5 rules[4]: this rule does nothing',
+    'policy.yaml:17:5 rules[5]: a rule ends in one way: `route` or `reject`',
+    'policy.yaml:17:38 rules[5].reject.enhanced: `code` and `enhanced` must begin with the same digit (RFC 3463 §2)',
+    'policy.yaml:18:1 routs: unknown key',
+  ]);
+});
+
+test.each([
+  ['quotas: []', 'quotas'],
+  ['warmup: []', 'warmup'],
+  ['rewrite: {}', 'rewrite'],
+  ['tests: []', 'tests'],
+  ['routes: { a: { via: mx, rate: 3/second } }', 'routes.a.rate'],
+  ['routes: { a: { via: smarthost, service: gmail } }', 'routes.a.service'],
+  ['routes: { a: { via: smarthost, hosts: h, auth: { user: u, oauth2: {} } } }', 'routes.a.auth.oauth2'],
+  ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
+  ['rules: [{ when: { header: { Precedence: bulk } }, route: direct }]', 'rules[0].when.header'],
+  ['rules: [{ when: { not: { to: a.example } }, route: direct }]', 'rules[0].when.not'],
+  ['rules: [{ hold: too late }]', 'rules[0].hold'],
+  ['rules: [{ route: direct, priority: low }]', 'rules[0].priority'],
+  ['rules: [{ route: direct, fallback: { canary: 1% } }]', 'rules[0].fallback.canary'],
+])('%s is refused as not available yet, and nothing else is said', (yaml, path) => {
+  const key = path.split('.').at(-1);
+  expect(errorsOf(yaml)).toEqual([
+    expect.stringContaining(`${path}: \`${key}\` is not available in this version`),
+  ]);
+});
+
+test('a condition or an action without a value is an error, a section without one is not', () => {
+  expect(errorsOf('rules:\n  - when:\n    route: direct\n')).toEqual([
+    'policy.yaml:2:10 rules[0].when: has no value',
+  ]);
+  expect(errorsOf('routes:\nretry:\nrules:\n')).toEqual([]);
+});
+
+test('a folder is read in name order, as one policy', () => {
+  const loaded = load({
+    '20-rules.yaml': 'rules: [{ name: second, route: provider, retry: slow }]',
+    '10-first.yaml':
+      'rules: [{ name: first, when: { to: a.example }, reject: {} }]\nretry: { slow: { after: 1h } }',
+    '30-routes.yaml': 'routes: { provider: { via: smarthost, hosts: smtp.example } }',
+    'notes.txt': 'not: [yaml',
+  });
+  if ('problems' in loaded) throw new Error(told(loaded.problems).join('\n'));
+  expect(loaded.policy.rules.map((rule) => rule.name)).toEqual(['first', 'second']);
+  expect(loaded.files.map((file) => file.split('/').at(-1)).slice(1)).toEqual([
+    '10-first.yaml',
+    '20-rules.yaml',
+    '30-routes.yaml',
+  ]);
+});
+
+test('a name that stands in two files is an error in the second', () => {
+  expect(
+    errorsOf({
+      'a.yaml': 'routes: { out: { via: mx } }\nrules: [{ name: all, route: out }]',
+      'b.yaml': 'routes: { out: { via: discard } }\nrules: [{ name: all, route: out }]',
+    }),
+  ).toEqual([
+    'b.yaml:1:11 routes.out: the name out is taken',
+    'b.yaml:2:17 rules[0].name: the name all is taken',
+  ]);
+});
+
+test('a policy that is missing, and a folder without one, are errors', () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'empty'));
+  for (const [name, message] of [
+    ['none.yaml', 'cannot be read: no such file'],
+    ['empty', 'there is no *.yaml in this folder'],
+  ] as const) {
+    expect(loadPolicy(join(folder, name), { environment: {} })).toMatchObject({ problems: [{ message }] });
+  }
+});
+
+const withSecret = `routes:
+  provider: { via: smarthost, hosts: smtp.example, auth: { user: u, password: "\${env:PASSWORD}" } }
+`;
+
+test('a secret that is not set is an error only when a rule takes its route', () => {
+  const needed = `${withSecret}rules: [{ route: [direct, provider] }]`;
+  expect(errorsOf(needed)).toEqual([
+    'policy.yaml:2:79 routes.provider.auth.password: the environment variable PASSWORD is not set',
+  ]);
+  expect(errorsOf(needed, { PASSWORD: 'x' })).toEqual([]);
+  const loaded = load(`${withSecret}rules: [{ route: direct }]`);
+  if ('problems' in loaded) throw new Error(told(loaded.problems).join('\n'));
+  expect([...loaded.policy.routes.keys()]).toEqual(['direct']);
+  expect(told(loaded.warnings)).toEqual([
+    'policy.yaml:2:79 routes.provider.auth.password: the environment variable PASSWORD is not set: the route provider is left out',
+  ]);
+});
+
+test('other mistakes of a route that waits for its secret are told all the same', () => {
+  const yaml = `${withSecret}  third: { via: mx, tls: maybe, displayName: "\${env:NAME}" }\nrules: [{ route: direct }]`;
+  expect(errorsOf(yaml)).toEqual([
+    'policy.yaml:3:26 routes.third.tls: expected none, opportunistic, required or verified',
+  ]);
+});
+
+test('secret files are relative to the policy, and watched with it', () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'secret'), 'p4ss\n');
+  const file = join(folder, 'policy.yaml');
+  writeFileSync(file, `${withSecret.replace('env:PASSWORD', 'file:./secret')}rules: [{ route: provider }]`);
+  const loaded = loadPolicy(file, { environment: {} });
+  if ('problems' in loaded) throw new Error(told(loaded.problems).join('\n'));
+  expect(loaded.policy.routes.get('provider')).toMatchObject({ auth: { password: 'p4ss' } });
+  expect(loaded.files).toEqual([file, join(folder, 'secret')]);
+});
+
+test('rules that no mail reaches, open ends and unused routes are warnings', () => {
+  expect(
+    warningsOf('rules:\n  - { name: all, route: direct }\n  - { when: { to: a.example }, reject: {} }'),
+  ).toEqual(['policy.yaml:3:5 rules[1]: no mail comes here: the rule "all" ends for every mail']);
+  expect(
+    warningsOf('routes: { spare: { via: mx } }\nrules: [{ when: { to: a.example }, route: direct }]'),
+  ).toEqual([
+    'policy.yaml:1:11 routes.spare: no rule takes this route',
+    'policy.yaml:2:1 rules: mail that no rule ends takes the route direct: say so in a last rule',
+  ]);
+});
