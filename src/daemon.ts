@@ -28,6 +28,7 @@ import { type DaemonRedis, openRedis } from './redis/open.ts';
 import { SharedClientLimits } from './relay/limits.ts';
 import { type Listener, startListener } from './relay/listener.ts';
 import { openDiskSpool } from './spool/disk.ts';
+import type { FileDoor } from './spool/files.ts';
 import { lockFolder } from './spool/lock.ts';
 import type { Spool } from './spool/spool.ts';
 
@@ -36,6 +37,10 @@ export interface Seams {
   readonly clock: Clock;
   readonly random: Random;
   readonly reached: ReachMilestone;
+  /** The disk, as far as bodies go. */
+  readonly files?: FileDoor;
+  /** Octets of a spool segment. */
+  readonly segmentSize?: number;
 }
 
 const production: Seams = { clock: systemClock, random: Math.random, reached: () => undefined };
@@ -242,7 +247,11 @@ class Root {
         ...this.#settings,
         ...this.#seams,
         listener,
-        tls: tls && { cert: readFileSync(tls.cert, 'utf8'), key: readFileSync(tls.key, 'utf8'), minVersion: tls.minVersion },
+        tls: tls && {
+          cert: readFileSync(tls.cert, 'utf8'),
+          key: readFileSync(tls.key, 'utf8'),
+          minVersion: tls.minVersion,
+        },
         intake: new QueueIntake(intake),
         observer: this.#log,
         shared,

@@ -7,6 +7,7 @@ import type { Milestone } from '../../src/clock/milestones.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { startDaemon } from '../../src/daemon.ts';
 import { MovableClock } from './clock.ts';
+import { type DiskState, FaultyDisk } from './disk.ts';
 
 export interface Fate {
   readonly milestone: Milestone;
@@ -14,7 +15,7 @@ export interface Fate {
   readonly nth: number;
 }
 
-export type Order = { readonly advance: number } | { readonly die: Fate };
+export type Order = { readonly advance: number } | { readonly die: Fate } | { readonly disk: DiskState };
 
 export type Word =
   | { readonly ready: { readonly ports: readonly number[]; readonly admin: number } }
@@ -25,6 +26,8 @@ export interface Beginning {
   /** How far the clock is ahead. */
   readonly offset: number;
   readonly fate: Fate | null;
+  /** Octets of a spool segment, where the test needs many. */
+  readonly segmentSize?: number;
 }
 
 const beginning: Beginning = JSON.parse(process.argv[3] ?? '');
@@ -42,10 +45,14 @@ const say = (word: Word): void => void process.send?.(word);
 
 const configuration = await readConfiguration(process.argv[2]);
 if ('problems' in configuration) throw new Error(configuration.problems.map(formatProblem).join('\n'));
-const daemon = await startDaemon({ ...configuration, seams: { clock, random: Math.random, reached } });
+const files = new FaultyDisk();
+const { segmentSize } = beginning;
+const seams = { clock, random: Math.random, reached, files, ...(segmentSize && { segmentSize }) };
+const daemon = await startDaemon({ ...configuration, seams });
 
 process.on('message', (order: Order) => {
   if ('advance' in order) clock.advance(order.advance);
+  else if ('disk' in order) files.state = order.disk;
   else {
     fate = order.die;
     reachedSoFar = 0;

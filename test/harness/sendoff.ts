@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { onTestFinished } from 'vitest';
 import type { Beginning, Fate, Order, Word } from './daemon-process.ts';
+import type { DiskState } from './disk.ts';
 import { temporaryFolder } from './folder.ts';
 import { SmtpClient } from './smtp-client.ts';
 import { until } from './until.ts';
@@ -25,6 +26,9 @@ export interface SendoffOptions {
   /** How far its clock is ahead. */
   readonly offset?: number;
   readonly fate?: Fate;
+  readonly segmentSize?: number;
+  /** Variables in place of those of this process. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A line of the log. */
@@ -70,6 +74,11 @@ export class Sendoff {
   /** Moves the daemon's clock. */
   advance(ms: number): Promise<void> {
     return this.order({ advance: ms });
+  }
+
+  /** From now on its disk behaves so. */
+  disk(state: DiskState): Promise<void> {
+    return this.order({ disk: state });
   }
 
   /** The process kills itself when it reaches the milestone for the nth time from now on. */
@@ -177,8 +186,12 @@ export const MESSAGE = 'From: a@example.net\r\nTo: b@example.org\r\nSubject: tes
 export async function startSendoff(options: SendoffOptions = {}): Promise<Sendoff> {
   const folder = options.folder ?? temporaryFolder();
   const file = writeConfiguration(folder, options);
-  const beginning: Beginning = { offset: options.offset ?? 0, fate: options.fate ?? null };
-  const child = fork(ENTRY, [file, JSON.stringify(beginning)], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const { offset = 0, fate = null, segmentSize, environment } = options;
+  const beginning: Beginning = { offset, fate, ...(segmentSize && { segmentSize }) };
+  const child = fork(ENTRY, [file, JSON.stringify(beginning)], {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    ...(environment && { env: { ...environment } }),
+  });
   const sendoff = new Sendoff(folder, child);
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) await sendoff.stop();
