@@ -2,7 +2,7 @@
 // Stands between the sockets and session.ts; made by listener.ts. The only file that knows the library.
 // Never lets the library parse, answer, log or wait: each member overridden here says what it would do.
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { createSecureContext, TLSSocket } from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
@@ -53,6 +53,13 @@ export class RelayServer extends SMTPServer {
 
   get open(): ReadonlySet<RelayConnection> {
     return this.#open;
+  }
+
+  /** Throws, and leaves things as they are, when certificate and key do not fit together. */
+  replaceTls(tls: TlsMaterial): void {
+    // The library drops the old context before it tries the new one.
+    createSecureContext({ ...tls });
+    this.updateSecureContext({ ...tls });
   }
 
   /** Sockets whose TLS handshake is not over. */
@@ -159,7 +166,10 @@ export class RelayConnection extends SMTPConnection implements Transport {
     super.close();
   }
 
-  /** Called by the parser with each chunk. */
+  /**
+   * Called by the parser with each chunk. A client that does not read its replies is not read from
+   * either.
+   */
   receive(chunk: Buffer, done: () => void): void {
     this.#input?.feed(chunk, () => {
       this.flush();

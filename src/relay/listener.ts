@@ -50,7 +50,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
     address,
     port,
     connections: () => server.open.size,
-    updateTls: (material) => server.updateSecureContext({ ...material }),
+    updateTls: (material) => server.replaceTls(material),
     close(deadlineMs) {
       closing ??= close(server, clock, deadlineMs).finally(stopWatching);
       return closing;

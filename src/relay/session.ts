@@ -92,7 +92,7 @@ export class Session {
     this.#deadline = this.#rules.clock.now() + COMMAND_TIMEOUT;
     const command = parseCommand(line);
     if (command === null) this.#refuse('command', no.control);
-    else this.#follow(command);
+    else this.#tryFollow(command);
     if (this.#errors >= ERROR_LIMIT) this.#hangUp('command', reply(421, '4.7.0', 'too many errors'));
   }
 
@@ -146,6 +146,16 @@ export class Session {
     if (this.#stage.name === 'content') this.#stage.reception.abort();
     this.#stage = { name: 'closed' };
     this.#deadline = Number.POSITIVE_INFINITY;
+  }
+
+  /** A mistake of ours costs one client its connection, not all of them the daemon. */
+  #tryFollow(command: Command): void {
+    try {
+      this.#follow(command);
+    } catch (error) {
+      this.#rules.observer.warn('session failed', { verb: command.verb, error: String(error) });
+      this.#hangUp('command', reply(421, '4.3.0', `${this.#rules.hostname} internal trouble`));
+    }
   }
 
   /** Says the answer and does what it promises. */

@@ -20,17 +20,13 @@ export interface SmtpClientOptions {
   readonly deadline?: number;
 }
 
-interface Waiting {
-  readonly take: () => boolean;
-  readonly fail: (error: Error) => void;
-}
-
 export class SmtpClient {
   #socket: Socket;
   #received = '';
   #ended = false;
   #error: Error | null = null;
-  #waiting: Waiting | null = null;
+  /** Looks whether what is waited for is there. */
+  #waiting: (() => void) | null = null;
   readonly #deadline: number;
 
   private constructor(socket: Socket, deadline: number) {
@@ -113,9 +109,10 @@ export class SmtpClient {
     return this.reply();
   }
 
-  /** STARTTLS and the handshake; EHLO is up to the caller. */
-  async startTls(): Promise<void> {
-    await this.command('STARTTLS', 220);
+  /** STARTTLS and the handshake; EHLO is up to the caller. `pipelined` follows the command in clear text. */
+  async startTls(pipelined = ''): Promise<void> {
+    await this.send(`STARTTLS\r\n${pipelined}`);
+    await this.expect(220);
     this.#socket.removeAllListeners('data');
     const secure = connectTls({ socket: this.#socket, rejectUnauthorized: false });
     this.#socket = secure;
@@ -128,6 +125,11 @@ export class SmtpClient {
     this.#socket.end();
   }
 
+  /** Replies stay in the network from now on. */
+  stopReading(): void {
+    this.#socket.pause();
+  }
+
   /** A TCP reset. */
   reset(): void {
     this.#socket.resetAndDestroy();
@@ -137,9 +139,12 @@ export class SmtpClient {
     this.#socket.destroy();
   }
 
-  /** Resolves with what was left unread when the server has closed its side. */
-  closed(): Promise<string> {
-    return this.#until('the end of the connection', () => (this.#ended ? this.#received : undefined), true);
+  /** Resolves with what was left unread when the server has closed its side; ours is closed then too. */
+  async closed(): Promise<string> {
+    const ended = (): string | undefined => (this.#ended ? this.#received : undefined);
+    const unread = await this.#until('the end of the connection', ended, true);
+    this.destroy();
+    return unread;
   }
 
   #listen(socket: Socket): void {
@@ -159,7 +164,7 @@ export class SmtpClient {
   }
 
   #look(): void {
-    this.#waiting?.take();
+    this.#waiting?.();
   }
 
   #event(name: string): Promise<void> {
@@ -189,18 +194,14 @@ export class SmtpClient {
           ),
         this.#deadline,
       );
-      this.#waiting = {
-        fail,
-        take: () => {
-          const value = take();
-          if (value !== undefined) {
-            finish();
-            resolve(value);
-          } else if (this.#ended && !endIsFine) {
-            fail(this.#error ?? new Error(`connection closed while waiting for ${what}`));
-          }
-          return value !== undefined;
-        },
+      this.#waiting = () => {
+        const value = take();
+        if (value !== undefined) {
+          finish();
+          resolve(value);
+        } else if (this.#ended && !endIsFine) {
+          fail(this.#error ?? new Error(`connection closed while waiting for ${what}`));
+        }
       };
       this.#look();
     });
