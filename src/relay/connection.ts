@@ -38,6 +38,7 @@ export class RelayServer extends SMTPServer {
   constructor(rules: SessionRules, trusted: (address: string) => boolean, tls: TlsMaterial | null) {
     super({
       ...(tls ?? {}),
+      name: rules.hostname,
       secure: rules.listener.tls === 'implicit',
       // A client may shut its side down after its last command and still read the replies.
       allowHalfOpen: true,
