@@ -56,6 +56,8 @@ async function listen(
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
+    // Several replies to pipelined commands must not wait for each other's ACK.
+    socket.setNoDelay(true);
     greet(socket);
   });
   server.listen(port, address);

@@ -19,7 +19,6 @@ const queued = Number(values.queued);
 const SETTLING = 15_000;
 
 const BODY = message(1024);
-const POLICY = { routes: {}, rules: [] };
 
 function report(what: string, server: SendoffUnderTest): void {
   const { daemon, redis } = server.memory();
@@ -33,7 +32,7 @@ async function settled(): Promise<void> {
 }
 
 async function idle(internet: Internet): Promise<void> {
-  const server = await startSendoff({ settings: internet.settings, policy: POLICY });
+  const server = await startSendoff({ settings: internet.settings });
   await settled();
   report('idle', server);
   await server.stop();
@@ -42,7 +41,7 @@ async function idle(internet: Internet): Promise<void> {
 async function full(internet: Internet, domains: number): Promise<void> {
   const what = `${queued} queued over ${domains} domain${domains === 1 ? '' : 's'}`;
   for (let n = 0; n < domains; n++) internet.add(`d${n}.silent.example`, 'silent');
-  const first = await startSendoff({ settings: internet.settings, policy: POLICY });
+  const first = await startSendoff({ settings: internet.settings });
   await inject(first.port, queued, (n) => `user${n}@d${n % domains}.silent.example`, BODY);
   await waitForQueue(first, queued);
   await settled();
@@ -51,7 +50,7 @@ async function full(internet: Internet, domains: number): Promise<void> {
 
   const began = performance.now();
   const { folder } = first;
-  const second = await startSendoff({ folder, settings: internet.settings, policy: POLICY });
+  const second = await startSendoff({ folder, settings: internet.settings });
   const recipient = `after-start-${domains}@live.example`;
   const submission = await Submission.open(second.port);
   await submission.send(recipient, BODY);

@@ -23,13 +23,14 @@ export interface SendoffSettings {
   /** Of an earlier one: its data is used again. */
   readonly folder?: string;
   readonly settings?: Readonly<Record<string, unknown>>;
-  readonly policy: Readonly<Record<string, unknown>>;
+  /** Default: everything straight to the MX hosts. */
+  readonly policy?: Readonly<Record<string, unknown>>;
 }
 
 const program = new URL('../bin/sendoff.js', import.meta.url).pathname;
 
 /** Everything to one host, in plain text, over as many connections as Postfix opens to a relay host. */
-export function relayTo(sinkPort: number): SendoffSettings['policy'] {
+export function relayTo(sinkPort: number): NonNullable<SendoffSettings['policy']> {
   return {
     routes: { sink: { via: 'smarthost', hosts: [`127.0.0.1:${sinkPort}`], tls: 'none', connections: 20 } },
     rules: [{ name: 'everything', when: 'any', route: 'sink' }],
@@ -44,12 +45,12 @@ export async function startSendoff(options: SendoffSettings): Promise<SendoffUnd
     data: './var',
     listeners: [{ address: '127.0.0.1', port }],
     admin: { port: adminPort },
-    policy: './policy.yaml',
+    ...(options.policy && { policy: './policy.yaml' }),
     ...options.settings,
   };
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'sendoff.yaml'), stringify(settings));
-  writeFileSync(join(folder, 'policy.yaml'), stringify(options.policy));
+  if (options.policy) writeFileSync(join(folder, 'policy.yaml'), stringify(options.policy));
   const log = openSync(join(folder, 'log'), 'a');
   const child = spawnChild(process.execPath, [program, 'serve', '--config', join(folder, 'sendoff.yaml')], {
     stdio: ['ignore', log, log],
