@@ -6,11 +6,13 @@ import type { Clock } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
 import { type Random, shuffled } from '../clock/random.ts';
 import type { Resolver } from '../dns/resolver.ts';
-import type { MxRoute, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
+import type { Observer } from '../observe/events.ts';
+import type { MxRoute, SmarthostRoute } from '../policy/policy.ts';
 import { lookUpAddresses } from './addresses.ts';
-import { type Connection, connect, type Manners } from './connection.ts';
+import { type Connection, connect } from './connection.ts';
 import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
+import { type Manners, mannersFor } from './manners.ts';
 import { OpenSession } from './open-session.ts';
 import type { Approach, PlannedHost, Session, Target } from './session.ts';
 import type { TlsManners } from './tls.ts';
@@ -28,6 +30,7 @@ export interface ApproachSetting {
   readonly mayGoTo: (address: string) => boolean;
   readonly resolver: Resolver;
   readonly clock: Clock;
+  readonly observer: Observer;
   readonly random: Random;
   readonly reached: ReachMilestone;
   readonly tlsManners: TlsManners;
@@ -43,7 +46,11 @@ export class HostWalk implements Approach {
   /** IPv6 ones that were passed over, for the last place belongs to an IPv4 one. */
   readonly #passedOver: Target[] = [];
   readonly #failures: Failure[] = [];
+  /** Address and port, each tried once, by whatever name. */
+  readonly #seen = new Set<string>();
+  /** Addresses of sessions from before this walk that came to nothing. */
   readonly #refused = new Set<string>();
+  #given: Target | null = null;
   readonly #familiesDown = new Set<Family>();
   #tried = 0;
   #triedIpv4 = false;
@@ -56,7 +63,7 @@ export class HostWalk implements Approach {
 
   note(failure: Failure): void {
     this.#failures.push(failure);
-    if (failure.ip !== undefined) this.#refused.add(failure.ip);
+    if (failure.ip !== undefined && failure.ip !== this.#given?.address) this.#refused.add(failure.ip);
   }
 
   async next(signal: AbortSignal): Promise<{ readonly session: Session } | { readonly failure: Failure }> {
@@ -86,8 +93,11 @@ export class HostWalk implements Approach {
     return null;
   }
 
-  #useless({ address }: Target): boolean {
-    return this.#refused.has(address) || this.#familiesDown.has(familyOf(address));
+  #useless({ address, port }: Target): boolean {
+    const place = `${address} ${port}`;
+    if (this.#seen.has(place) || this.#familiesDown.has(familyOf(address))) return true;
+    this.#seen.add(place);
+    return this.#refused.delete(address);
   }
 
   /** With both families, an IPv4 address is always among those that are tried. */
@@ -123,24 +133,34 @@ export class HostWalk implements Approach {
   }
 
   async #open(target: Target, signal: AbortSignal): Promise<Session | null> {
-    const { clock } = this.#setting;
-    const manners = this.#manners(target);
-    if (!manners) return null;
+    const { clock, observer, route, hostname, random } = this.#setting;
+    const manners = mannersFor(route, target.address, hostname, random);
+    if (!manners) {
+      const text = `the route has no source address to reach ${target.address} from`;
+      this.#failures.push({ ...failureKinds.noSource, text, host: target.host, ip: target.address });
+      return null;
+    }
     const startedAt = clock.now();
     const connection = await this.#connect(target, manners, signal);
     if (!('channel' in connection)) {
       this.#count(target, connection);
       this.#failures.push(connection);
+      observer.debug('no session with a host', {
+        host: target.host,
+        ip: target.address,
+        why: connection.text,
+      });
       return null;
     }
     this.#count(target, null);
     this.#sessions++;
+    this.#given = target;
     return new OpenSession({
       target,
       connection,
       connectMs: clock.now() - startedAt,
       smarthost: manners.smarthost,
-      limit: this.#setting.route.recipients,
+      limit: route.recipients,
       clock,
       reached: this.#setting.reached,
     });
@@ -159,46 +179,11 @@ export class HostWalk implements Approach {
   /** Opportunistic TLS that came to nothing is followed by plain text to the same address (RFC 7435). */
   async #connect(target: Target, manners: Manners, signal: AbortSignal): Promise<Connection | Failure> {
     const first = await connect(target, manners, this.#setting, signal);
-    const mayFallBack = manners.tls === 'opportunistic' && !target.implicitTls;
+    const { tls, auth } = manners;
+    const mayFallBack = tls === 'opportunistic' && !target.implicitTls && auth?.cleartext !== false;
     if ('channel' in first || !mayFallBack || first.class !== 'tls') return first;
     return connect(target, { ...manners, tls: 'none' }, this.#setting, signal);
   }
-
-  /** Null when no source address of the route has the target's family. */
-  #manners(target: Target): Manners | null {
-    const { route, hostname, random } = this.#setting;
-    const source = pickSource(route.sources, familyOf(target.address), random);
-    if (source === undefined) {
-      const text = `the route has no source address for ${target.address}`;
-      this.#failures.push({ ...failureKinds.noCommonFamily, text, host: target.host, ip: target.address });
-      return null;
-    }
-    const isSmarthost = route.via === 'smarthost';
-    return {
-      tls: route.tls,
-      auth: isSmarthost ? route.auth : null,
-      smarthost: isSmarthost,
-      connectTimeout: route.connectTimeout,
-      ehlo: source?.ehlo ?? hostname,
-      source: source?.address ?? null,
-    };
-  }
-}
-
-/** By weight among those of the family; null: the system's choice; undefined: none fits. */
-function pickSource(
-  sources: readonly SourceAddress[],
-  family: Family,
-  random: Random,
-): SourceAddress | null | undefined {
-  if (sources.length === 0) return null;
-  const fitting = sources.filter(({ address }) => familyOf(address) === family);
-  let left = random() * fitting.reduce((sum, { weight }) => sum + weight, 0);
-  for (const source of fitting) {
-    left -= source.weight;
-    if (left < 0) return source;
-  }
-  return fitting[0];
 }
 
 function familyOf(address: string): Family {

@@ -5,34 +5,22 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import SMTPConnection, { type SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
 import type { Clock, Timer } from '../clock/clock.ts';
-import type { PasswordAuth, TlsPolicy } from '../policy/policy.ts';
+import type { PasswordAuth } from '../policy/policy.ts';
 import { Channel } from './channel.ts';
 import { judge } from './classify.ts';
 import { deadlines } from './deadlines.ts';
 import type { Failure, Phase } from './failure.ts';
-import { failureKinds, ourErrors } from './failures.ts';
+import { failureKinds, openingFailure } from './failures.ts';
+import type { Manners } from './manners.ts';
+import { type Offers, offersOf } from './offers.ts';
 import { parseReply } from './reply.ts';
 import type { Target } from './session.ts';
 import type { TlsManners } from './tls.ts';
 
-export interface Manners {
-  readonly tls: TlsPolicy;
-  readonly auth: PasswordAuth | null;
-  /** A smarthost that refuses us refuses our login, not the mail. */
-  readonly smarthost: boolean;
-  /** Milliseconds for TCP, TLS and greeting together. */
-  readonly connectTimeout: number;
-  /** Name for EHLO. */
-  readonly ehlo: string;
-  /** Local address; null: the system's choice. */
-  readonly source: string | null;
-}
-
 /** A peer that is ready for MAIL. */
 export interface Connection {
   readonly channel: Channel;
-  /** EHLO keywords in upper case, with their parameters. */
-  readonly extensions: ReadonlyMap<string, string>;
+  readonly offers: Offers;
   readonly source: string;
   /** `TLSv1.3`, or null. */
   readonly tls: string | null;
@@ -161,16 +149,11 @@ class Greeter extends Base {
     const left = early ? Math.min(limit, this.#greetedBy - this.#clock.now()) : limit;
     this.#phase = phase;
     this.#timer?.cancel();
-    this.#timer = this.#clock.after(left, () => this.#timedOut(limit));
+    this.#timer = this.#clock.after(left, () => this.#timedOut(left));
   }
 
   #timedOut(limit: number): void {
-    const kind = this.#phase === 'tls' ? failureKinds.noTls : kindOfLoss(this.#phase);
-    this.#finish({
-      ...kind,
-      phase: this.#phase,
-      text: `${this.#phase}: no answer in time (${limit / 1000} s)`,
-    });
+    this.#finish(openingFailure(this.#phase, `no answer within ${limit / 1000} s`, ''));
   }
 
   #afterHello(): void {
@@ -206,28 +189,24 @@ class Greeter extends Base {
     socket.removeListener('error', this._onSocketError);
     this.#settle({
       channel,
-      extensions: extensionsOf(this._ehloLines ?? []),
+      offers: offersOf(this._ehloLines ?? []),
       source: socket.localAddress ?? '',
       tls: this.secure ? (socket as TLSSocket).getProtocol() : null,
     });
   }
 
   #fail(error: PeerError): void {
-    this.#finish(error.response === undefined ? this.#trouble(error) : this.#refusal(error.response));
-  }
-
-  #trouble(error: PeerError): Failure {
-    const phase = this.#phase;
-    const kind = phase === 'tls' ? failureKinds.noTls : kindOfLoss(phase);
-    const failure: Failure = { ...kind, phase, text: `${phase}: ${error.message}` };
-    return ourErrors.has(error.originalCode ?? error.code ?? '') ? { ...failure, ours: true } : failure;
+    const { response, originalCode, code, message } = error;
+    if (response !== undefined) this.#finish(this.#refusal(response));
+    else this.#finish(openingFailure(this.#phase, message, originalCode ?? code ?? ''));
   }
 
   #refusal(response: string): Failure {
     const phase = this.#phase;
     const reply = parseReply(response);
-    if (!reply)
+    if (!reply) {
       return { ...failureKinds.garbage, phase, text: `not an SMTP reply: ${response.slice(0, 200)}` };
+    }
     if (phase === 'starttls') {
       return { ...failureKinds.noTls, phase, text: 'the host does not start TLS', reply: reply.text };
     }
@@ -248,10 +227,6 @@ class Greeter extends Base {
   }
 }
 
-function kindOfLoss(phase: Phase): typeof failureKinds.noConnection | typeof failureKinds.connectionLost {
-  return phase === 'connect' ? failureKinds.noConnection : failureKinds.connectionLost;
-}
-
 function connectionOptions(target: Target, manners: Manners, tlsManners: TlsManners): SMTPConnectionOptions {
   const { tls, auth, source } = manners;
   return {
@@ -270,14 +245,4 @@ function connectionOptions(target: Target, manners: Manners, tlsManners: TlsMann
     socketTimeout: NEVER,
     socketCloseTimeout: 0,
   };
-}
-
-/** RFC 5321 §4.1.1.1; some old servers write `AUTH=LOGIN`. */
-function extensionsOf(ehloLines: readonly string[]): ReadonlyMap<string, string> {
-  return new Map(
-    ehloLines.map((line) => {
-      const [keyword = '', ...parameters] = line.split(/[ =]+/);
-      return [keyword.toUpperCase(), parameters.join(' ')];
-    }),
-  );
 }

@@ -1,6 +1,7 @@
 // The failures that need no reply of a peer, and how a failure without one is put into words.
 // hosts.ts, approach.ts, connection.ts and transaction.ts fail with these; classify.ts judges replies.
 // Never permanent where the cause is unknown.
+import type { Lost } from './channel.ts';
 import type { Failure, Phase } from './failure.ts';
 
 /** A failure but for its words and the host that it happened with. */
@@ -20,7 +21,14 @@ export const failureKinds = {
   // One of its hosts. Postfix and Exim say 5.4.4 too where a host has no address to go to.
   noAddress: { ...permanent, scope: 'host', class: 'dns', status: '5.4.4', phase: 'dns' },
   forbiddenAddress: { ...permanent, scope: 'host', class: 'dns', status: '5.4.4', phase: 'dns' },
-  noCommonFamily: { ...temporary, scope: 'host', class: 'dns', status: '4.4.4', phase: 'dns' },
+  noSource: {
+    ...temporary,
+    scope: 'host',
+    class: 'unreachable',
+    status: '4.4.4',
+    phase: 'connect',
+    ours: true,
+  },
   addressLookupFailed: { ...temporary, scope: 'host', class: 'dns', status: '4.4.3', phase: 'dns' },
   noConnection: { ...temporary, scope: 'host', class: 'unreachable', status: '4.4.1' },
   connectionLost: { ...temporary, scope: 'host', class: 'unreachable', status: '4.4.2' },
@@ -74,7 +82,7 @@ export const failureKinds = {
 } as const satisfies Readonly<Record<string, FailureKind>>;
 
 /** System errors that mean our own machine or network, not the peer's. */
-export const ourErrors: ReadonlySet<string> = new Set([
+const ourErrors: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENETDOWN',
   'EADDRNOTAVAIL',
@@ -84,3 +92,23 @@ export const ourErrors: ReadonlySet<string> = new Set([
   'ENFILE',
   'ENOBUFS',
 ]);
+
+/** What a connection lost in the middle of a transaction means: doubt, once the dot is written. */
+export function lossFailure({ cause, reason }: Lost, phase: Phase, dotWritten: boolean): Failure {
+  const text = `${phase}: ${reason}`;
+  const garbage = cause === 'garbage';
+  if (dotWritten) {
+    const kind = garbage ? failureKinds.garbageAfterDot : failureKinds.lostAfterDot;
+    return cause === 'aborted' ? { ...kind, text, aborted: true } : { ...kind, text };
+  }
+  if (cause === 'aborted') return { ...failureKinds.stopping, phase, text };
+  return { ...(garbage ? failureKinds.garbage : failureKinds.connectionLost), phase, text };
+}
+
+/** What trouble without a reply means before the first transaction. `code`: the system's name of it. */
+export function openingFailure(phase: Phase, reason: string, code: string): Failure {
+  const { noTls, noConnection, connectionLost } = failureKinds;
+  const kind = phase === 'tls' ? noTls : phase === 'connect' ? noConnection : connectionLost;
+  const failure: Failure = { ...kind, phase, text: `${phase}: ${reason}` };
+  return ourErrors.has(code) ? { ...failure, ours: true } : failure;
+}

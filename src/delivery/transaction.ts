@@ -1,18 +1,19 @@
 // One mail transaction on an open connection: MAIL, RCPT, DATA, body, final dot.
-// open-session.ts calls it; an outcome for each recipient comes out.
+// open-session.ts calls it; verdicts.ts collects what became of each recipient.
 // Never repeats anything, and never writes the final dot before the mail's dotSent().
 import type { Clock } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
 import type { Body } from '../spool/spool.ts';
 import type { Lost } from './channel.ts';
-import { enhancedStatus, judge } from './classify.ts';
 import type { Connection } from './connection.ts';
 import { sendContent } from './content.ts';
 import { deadlines } from './deadlines.ts';
-import type { Failure, Phase } from './failure.ts';
-import { failureKinds } from './failures.ts';
+import type { Phase } from './failure.ts';
+import { failureKinds, lossFailure } from './failures.ts';
+import { mailCommand, obstacle, rcptCommand } from './offers.ts';
 import type { Reply } from './reply.ts';
 import type { Outgoing, RecipientResult, Target } from './session.ts';
+import { Verdicts } from './verdicts.ts';
 
 export interface TransactionSetting {
   readonly connection: Connection;
@@ -44,12 +45,8 @@ export async function transact(mail: Outgoing, setting: TransactionSetting): Pro
 class Transaction {
   readonly #mail: Outgoing;
   readonly #setting: TransactionSetting;
-  /** One for each recipient of the mail; null while nothing is decided. */
-  readonly #results: (RecipientResult | null)[];
-  /** Indexes of recipients in this transaction, and of those that the peer took. */
-  readonly #asked: readonly number[];
-  readonly #accepted: number[] = [];
-  #refusedByMail = false;
+  readonly #verdicts: Verdicts;
+  #senderRefused = false;
   #dotWritten = false;
   #heardAny = false;
   #stale = false;
@@ -58,137 +55,114 @@ class Transaction {
   constructor(mail: Outgoing, setting: TransactionSetting) {
     this.#mail = mail;
     this.#setting = setting;
-    this.#asked = mail.recipients.slice(0, setting.limit).map((_, i) => i);
-    this.#results = mail.recipients.map((_, i) => (i < setting.limit ? null : NEXT));
+    this.#verdicts = new Verdicts(mail.recipients.length, setting.limit, setting.target, setting.smarthost);
     this.#needsReset = setting.needsReset;
   }
 
   outcome(): Transacted {
-    const results = this.#results.map((result) => result ?? NEXT);
-    return { results, stale: this.#stale, needsReset: this.#needsReset };
+    return { results: this.#verdicts.results(), stale: this.#stale, needsReset: this.#needsReset };
   }
 
   async run(): Promise<void> {
-    if (this.#refusedBeforehand()) return;
+    const { connection, reused } = this.#setting;
+    const refused = obstacle(this.#mail, connection.offers);
+    if (refused) return this.#verdicts.failRest(refused);
     const body = await this.#body();
     if (body === null) return;
-    if (this.#setting.reused && !this.#setting.connection.channel.quiet) return this.#giveBack();
-    const invited = this.#offers('PIPELINING') ? await this.#pipelined() : await this.#stepwise();
-    if (invited && (await this.#accepts())) await this.#content(body);
-  }
-
-  /** What the peer's EHLO already rules out. */
-  #refusedBeforehand(): boolean {
-    const { size, eightBit } = this.#mail;
-    // RFC 1870 §6.1: a declared maximum of 0 is none.
-    const most = Number(this.#setting.connection.extensions.get('SIZE')) || Number.POSITIVE_INFINITY;
-    if (size > most) {
-      this.#failRest({ ...failureKinds.tooLarge, text: `${size} octets, the host takes at most ${most}` });
-    } else if (eightBit && !this.#offers('8BITMIME')) {
-      // RFC 6152 §3: converted or returned, never sent as it is.
-      this.#failRest({ ...failureKinds.eightBit, text: 'the host takes no 8-bit content (8BITMIME)' });
-    }
-    return this.#results.every((result) => result !== null);
+    if (reused && !connection.channel.quiet) return this.#giveBack();
+    const invited = connection.offers.has('PIPELINING') ? await this.#pipelined() : await this.#stepwise();
+    if (invited && (await this.#hasReceivers())) await this.#content(body);
   }
 
   async #body(): Promise<Body | null> {
     try {
       return await this.#mail.body();
     } catch (error) {
-      this.#failRest({ ...failureKinds.noContent, text: `the content cannot be read: ${String(error)}` });
+      const text = `the content cannot be read: ${String(error)}`;
+      this.#verdicts.failRest({ ...failureKinds.noContent, text });
       return null;
     }
   }
 
-  /** RFC 2920: the whole envelope in one write. True when the peer waits for the content. */
+  /** RFC 2920 §3.1: the whole envelope in one write. True when the peer waits for the content. */
   async #pipelined(): Promise<boolean> {
-    const reset = this.#needsReset ? 'RSET\r\n' : '';
-    const recipients = this.#asked.map((i) => this.#rcpt(i)).join('');
-    this.#setting.connection.channel.write(`${reset}${this.#mailFrom()}${recipients}DATA\r\n`);
+    const reset = this.#needsReset;
+    const { asked } = this.#verdicts;
+    const recipients = asked.map((i) => this.#rcpt(i)).join('');
+    this.#write(`${reset ? 'RSET\r\n' : ''}${this.#mailFrom()}${recipients}DATA\r\n`);
     this.#setting.reached('mail-sent');
     if (reset && !(await this.#hear('rset', deadlines.rset))) return false;
     if (!(await this.#heardMail())) return false;
-    for (const i of this.#asked) {
-      if (!(await this.#heardRcpt(i))) return false;
+    for (const i of asked) {
+      if ((await this.#heardRcpt(i)) === 'lost') return false;
     }
     return this.#heardData();
   }
 
   async #stepwise(): Promise<boolean> {
-    const { channel } = this.#setting.connection;
     if (this.#needsReset) {
-      channel.write('RSET\r\n');
+      this.#write('RSET\r\n');
       if (!(await this.#hear('rset', deadlines.rset))) return false;
     }
-    channel.write(this.#mailFrom());
+    this.#write(this.#mailFrom());
     this.#setting.reached('mail-sent');
-    if (!(await this.#heardMail()) || this.#refusedByMail) return false;
-    for (const i of this.#asked) {
-      channel.write(this.#rcpt(i));
-      if (!(await this.#heardRcpt(i))) return false;
-      // The peer wants no more in this transaction: those not asked for yet go in the next one.
-      if (this.#results[i] === NEXT) break;
+    if (!(await this.#heardMail()) || this.#senderRefused) return false;
+    for (const i of this.#verdicts.asked) {
+      this.#write(this.#rcpt(i));
+      const heard = await this.#heardRcpt(i);
+      if (heard === 'lost') return false;
+      if (heard === 'enough') break;
     }
-    if (this.#accepted.length === 0) return false;
-    channel.write('DATA\r\n');
+    if (!this.#verdicts.anyAccepted) return false;
+    this.#write('DATA\r\n');
     return this.#heardData();
   }
 
   #mailFrom(): string {
-    const size = this.#offers('SIZE') ? ` SIZE=${this.#mail.size}` : '';
-    const eightBit = this.#mail.eightBit ? ' BODY=8BITMIME' : '';
     this.#needsReset = true;
-    return `MAIL FROM:<${this.#mail.from}>${size}${eightBit}\r\n`;
+    return mailCommand(this.#mail, this.#setting.connection.offers);
   }
 
   #rcpt(i: number): string {
-    return `RCPT TO:<${this.#mail.recipients[i]}>\r\n`;
+    return rcptCommand(this.#mail.recipients[i] as string);
   }
 
   async #heardMail(): Promise<boolean> {
     const reply = await this.#hear('mail', deadlines.mail);
     if (reply === null) return false;
-    if (!isPositive(reply)) {
-      this.#refusedByMail = true;
-      this.#failRest(this.#judged(reply, 'mail'));
-    }
+    this.#senderRefused = !isPositive(reply);
+    if (this.#senderRefused) this.#verdicts.refuseRest(reply, 'mail');
     return true;
   }
 
-  async #heardRcpt(i: number): Promise<boolean> {
+  async #heardRcpt(i: number): Promise<'lost' | 'enough' | 'more'> {
     const reply = await this.#hear('rcpt', deadlines.rcpt);
-    if (reply === null) return false;
-    if (isPositive(reply)) this.#accepted.push(i);
-    else if (!this.#refusedByMail) this.#results[i] = this.#refused(reply);
-    return true;
-  }
-
-  #refused(reply: Reply): RecipientResult {
-    if (this.#accepted.length > 0 && isTooManyRecipients(reply)) return NEXT;
-    return { kind: 'failed', failure: this.#located(this.#judged(reply, 'rcpt')) };
+    if (reply === null) return 'lost';
+    if (!isPositive(reply)) return this.#verdicts.refuse(i, reply) ? 'more' : 'enough';
+    this.#verdicts.accept(i);
+    return 'more';
   }
 
   async #heardData(): Promise<boolean> {
     const reply = await this.#hear('data', deadlines.data);
     if (reply === null) return false;
     if (isIntermediate(reply)) return true;
-    this.#failRest(this.#judged(reply, 'data'));
+    this.#verdicts.refuseRest(reply, 'data');
     // A 2xx invites to nothing that SMTP knows of: the peer has lost the thread.
     if (isPositive(reply)) this.#setting.connection.channel.end();
     return false;
   }
 
-  /** After 354: true when somebody is there to get the content. */
-  async #accepts(): Promise<boolean> {
-    const { channel } = this.#setting.connection;
-    if (this.#refusedByMail) {
+  /** After 354: whether somebody is there to get the content. */
+  async #hasReceivers(): Promise<boolean> {
+    if (this.#senderRefused) {
       // A peer that refused the sender and still wants the content cannot be trusted with any.
-      channel.end();
+      this.#setting.connection.channel.end();
       return false;
     }
-    if (this.#accepted.length > 0) return true;
+    if (this.#verdicts.anyAccepted) return true;
     // RFC 2920 §3.1: DATA was taken though every RCPT was refused, so an empty message ends it.
-    channel.write('.\r\n');
+    this.#write('.\r\n');
     if (await this.#hear('final-dot', deadlines.finalDot)) this.#needsReset = false;
     return false;
   }
@@ -200,26 +174,31 @@ class Transaction {
       this.#mail.dotSent();
     };
     const trouble = await sendContent(body, connection.channel, clock, beforeDot);
-    if (trouble?.kind === 'unreadable')
-      return this.#failRest({ ...failureKinds.noContent, text: trouble.reason });
+    if (trouble?.kind === 'unreadable') {
+      return this.#verdicts.failRest({ ...failureKinds.noContent, text: trouble.reason });
+    }
     if (trouble?.kind === 'lost') return this.#lostInBody(trouble);
     reached('dot-sent');
     const reply = await this.#hear('final-dot', deadlines.finalDot);
     if (reply === null) return;
     reached('reply-read');
     this.#needsReset = false;
-    if (isPositive(reply)) {
-      for (const i of this.#accepted) this.#results[i] = { kind: 'delivered', reply: reply.text };
-    } else if (isIntermediate(reply)) {
-      this.#failRest({ ...failureKinds.garbageAfterDot, text: 'no yes and no no', reply: reply.text });
-      connection.channel.end();
-    } else this.#failRest(this.#judged(reply, 'final-dot'));
+    this.#heardFinal(reply);
+  }
+
+  #heardFinal(reply: Reply): void {
+    if (isPositive(reply)) this.#verdicts.deliver(reply);
+    else if (isIntermediate(reply)) {
+      const text = `neither yes nor no to the message: ${reply.text}`;
+      this.#verdicts.failRest({ ...failureKinds.garbageAfterDot, text, reply: reply.text });
+      this.#setting.connection.channel.end();
+    } else this.#verdicts.refuseRest(reply, 'final-dot');
   }
 
   /** A peer that closes in the middle of the content may have said why. */
   async #lostInBody(lost: Lost): Promise<void> {
     const last = await this.#setting.connection.channel.hear(0);
-    if (last.kind === 'reply' && last.reply.code >= 400) this.#failRest(this.#judged(last.reply, 'body'));
+    if (last.kind === 'reply' && last.reply.code >= 400) this.#verdicts.refuseRest(last.reply, 'body');
     else this.#lost(lost, 'body');
   }
 
@@ -238,50 +217,26 @@ class Transaction {
     // RFC 5321 §3.8: 421 is the end of the connection, whatever it answers.
     channel.end();
     if (first) this.#giveBack();
-    else this.#failRest(this.#judged(heard.reply, phase));
+    else this.#verdicts.refuseRest(heard.reply, phase);
     return null;
   }
 
   /** The peer had enough of this connection before the transaction began: nobody's failure. */
   #giveBack(): void {
     this.#stale = true;
-    this.#failRest({ ...failureKinds.connectionLost, phase: 'mail', ours: true, text: STALE });
+    const text = 'the host had closed the idle connection';
+    this.#verdicts.failRest({ ...failureKinds.connectionLost, phase: 'mail', ours: true, text });
     this.#setting.connection.channel.end();
   }
 
   #lost(lost: Lost, phase: Phase): void {
-    const garbage = lost.cause === 'garbage';
-    const aborted = lost.cause === 'aborted';
-    const text = `${phase}: ${lost.reason}`;
-    if (this.#dotWritten) {
-      const kind = garbage ? failureKinds.garbageAfterDot : failureKinds.lostAfterDot;
-      this.#failRest(aborted ? { ...kind, text, aborted } : { ...kind, text });
-    } else if (aborted) this.#failRest({ ...failureKinds.stopping, phase, text });
-    else this.#failRest({ ...(garbage ? failureKinds.garbage : failureKinds.connectionLost), phase, text });
+    this.#verdicts.failRest(lossFailure(lost, phase, this.#dotWritten));
   }
 
-  /** Decides for all recipients that nothing was decided for. */
-  #failRest(failure: Failure): void {
-    const located = this.#located(failure);
-    for (const i of this.#asked) this.#results[i] ??= { kind: 'failed', failure: located };
-  }
-
-  #judged(reply: Reply, phase: Phase): Failure {
-    return judge(reply, phase, this.#setting.smarthost);
-  }
-
-  #located(failure: Failure): Failure {
-    const { host, address } = this.#setting.target;
-    return { ...failure, host, ip: address };
-  }
-
-  #offers(keyword: string): boolean {
-    return this.#setting.connection.extensions.has(keyword);
+  #write(commands: string): void {
+    this.#setting.connection.channel.write(commands);
   }
 }
-
-const NEXT: RecipientResult = { kind: 'next-transaction' };
-const STALE = 'the host had closed the idle connection';
 
 /** Clients decide on the first digit alone (RFC 5321 §4.2). */
 function isPositive({ code }: Reply): boolean {
@@ -290,14 +245,4 @@ function isPositive({ code }: Reply): boolean {
 
 function isIntermediate({ code }: Reply): boolean {
   return code >= 300 && code < 400;
-}
-
-/**
- * RFC 5321 §4.5.3.1.10, read with care: Gmail answers 452 4.2.2 for a full mailbox, and a client that
- * took it for "too many recipients" would send transactions for ever.
- */
-function isTooManyRecipients(reply: Reply): boolean {
-  if (reply.code !== 452 && reply.code !== 552) return false;
-  const status = enhancedStatus(reply);
-  return status === null || status.endsWith('.5.3');
 }
