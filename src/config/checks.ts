@@ -7,8 +7,10 @@ import { createSecureContext } from 'node:tls';
 import { isLoopback, parseDomain } from './network.ts';
 import type { Path } from './problem.ts';
 import { formatSize } from './quantities.ts';
+import { isRecord } from './record.ts';
 import type { SettingsData } from './schema.ts';
-import { isRecord, reasonOf, type Source } from './source.ts';
+import type { Source } from './source.ts';
+import { reasonOf } from './yaml-file.ts';
 
 /** A mistake or a doubt, at a key. */
 export interface Objection {

@@ -6,21 +6,13 @@ import {
   isAlias,
   isMap,
   isNode,
-  isPair,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
   parseDocument,
-  visit,
 } from 'yaml';
 import { formatPath, type Path, type Place, type Problem } from './problem.ts';
-
-/** One string of the document that may be replaced by another. */
-export interface TextValue {
-  readonly path: Path;
-  readonly text: string;
-}
 
 export class YamlDocument {
   readonly file: string;
@@ -46,16 +38,6 @@ export class YamlDocument {
       const message = error instanceof Error ? error.message : String(error);
       return { problem: this.#syntaxProblem(message, 0, 'error') };
     }
-  }
-
-  /** Replaces every string value by what `replace` makes of it. Keys stay. */
-  replaceTexts(replace: (value: TextValue) => string): void {
-    visit(this.#document, {
-      Scalar: (key, node, parents) => {
-        if (key === 'key' || typeof node.value !== 'string') return;
-        node.value = replace({ path: pathOf(key, parents), text: node.value });
-      },
-    });
   }
 
   /** Where the key (or its value) stands; the nearest thing around it when it is not there. */
@@ -95,17 +77,6 @@ export class YamlDocument {
   #syntaxProblem(message: string, offset: number, severity: Problem['severity']): Problem {
     return { ...this.#placeAt(offset), path: '', message, severity };
   }
-}
-
-/** The path of the node that `visit` stands at: names from the pairs, indexes from the lists. */
-function pathOf(key: number | 'key' | 'value' | null, parents: readonly unknown[]): Path {
-  const path: (string | number)[] = [];
-  parents.forEach((parent, depth) => {
-    const child = parents[depth + 1];
-    if (isPair(parent) && isScalar(parent.key)) path.push(String(parent.key.value));
-    if (isSeq(parent)) path.push(child === undefined ? Number(key) : parent.items.indexOf(child));
-  });
-  return path;
 }
 
 /** A problem of a key, at its place in the document. */

@@ -11,8 +11,8 @@ import type { Environment } from './environment.ts';
 import { findingsOf, parseOptions } from './issues.ts';
 import { namesIn, type PolicyFile, readPolicyFiles, routesNamed, rulesOf } from './policy-files.ts';
 import { hasErrors, inReadingOrder, type Path, type Problem } from './problem.ts';
+import { isRecord } from './record.ts';
 import { concerns, type UnsetSecret } from './secrets.ts';
-import { isRecord } from './source.ts';
 
 export interface LoadedPolicy {
   readonly policy: Policy;

@@ -7,10 +7,11 @@ import { problemAt } from './document.ts';
 import type { Environment } from './environment.ts';
 import { type Finding, findingsOf, parseOptions } from './issues.ts';
 import { hasErrors, inReadingOrder, type Problem } from './problem.ts';
+import { isRecord } from './record.ts';
 import { type SettingsData, settingsSchema } from './schema.ts';
 import { concerns } from './secrets.ts';
 import type { Settings } from './settings.ts';
-import { isRecord, readSource, type Source } from './source.ts';
+import { readSource, type Source } from './source.ts';
 
 export type LoadedSettings =
   | { readonly settings: Settings; readonly warnings: readonly Problem[] }

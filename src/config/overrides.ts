@@ -51,13 +51,11 @@ function readOverride(
   if (typeof path === 'string')
     return { problems: [problemOfWhole(variable, 'names no key of sendoff.yaml', path)] };
   const document = new YamlDocument(variable, environment[variable] ?? '');
-  const { unset } = expandSecrets(document, environment);
   const value = document.value();
-  const messages = [...document.problems, ...unset, ...('problem' in value ? [value.problem] : [])];
-  if (messages.length > 0 || 'problem' in value) {
-    return { problems: messages.map(({ message }) => problemOfWhole(variable, message)) };
-  }
-  return { variable, path, value: value.data };
+  const { data, unset } = expandSecrets('data' in value ? value.data : null, '', environment);
+  const wrong = [...document.problems, ...('problem' in value ? [value.problem] : []), ...unset];
+  if (wrong.length > 0) return { problems: wrong.map(({ message }) => problemOfWhole(variable, message)) };
+  return { variable, path, value: data };
 }
 
 /** The key that the parts of a variable's name stand for, or a hint when there is none. */

@@ -4,19 +4,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { KnownNames } from '../policy/rule-schema.ts';
-import { problemAt, YamlDocument } from './document.ts';
+import { problemAt, type YamlDocument } from './document.ts';
 import type { Environment } from './environment.ts';
 import { type Path, type Problem, problemOfWhole } from './problem.ts';
-import { expandSecrets, type UnsetSecret } from './secrets.ts';
-import { isRecord, readText, reasonOf } from './source.ts';
+import { isRecord } from './record.ts';
+import { readYamlFile, reasonOf, type YamlFile } from './yaml-file.ts';
 
-export interface PolicyFile {
-  readonly document: YamlDocument;
-  /** Sections without a value left out. */
-  readonly data: unknown;
-  readonly unset: readonly UnsetSecret[];
-  readonly secretFiles: readonly string[];
-}
+/** A file that could be read. Sections without a value are left out of `data`. */
+export type PolicyFile = YamlFile & { readonly document: YamlDocument };
 
 export interface PolicyFiles {
   readonly files: readonly PolicyFile[];
@@ -29,8 +24,10 @@ const namedSections = ['routes', 'retry', 'sites'] as const;
 export function readPolicyFiles(path: string, environment: Environment): PolicyFiles {
   const names = fileNames(path);
   if ('problem' in names) return { files: [], problems: [names.problem] };
-  const read = names.files.map((file) => readPolicyFile(file, environment));
-  const files = read.flatMap((one) => (one.file === null ? [] : [one.file]));
+  const read = names.files.map((file) => readYamlFile(file, environment));
+  const files = read.flatMap(({ document, ...file }) =>
+    document === null ? [] : [{ ...file, document, data: sectionsOf(file.data) }],
+  );
   return { files, problems: [...read.flatMap(({ problems }) => problems), ...repeatedNames(files)] };
 }
 
@@ -43,22 +40,6 @@ function fileNames(path: string): { readonly files: readonly string[] } | { read
   } catch (error) {
     return { problem: problemOfWhole(path, `cannot be read: ${reasonOf(error)}`) };
   }
-}
-
-function readPolicyFile(
-  file: string,
-  environment: Environment,
-): { readonly file: PolicyFile | null; readonly problems: readonly Problem[] } {
-  const read = readText(file);
-  if ('problem' in read) return { file: null, problems: [read.problem] };
-  const document = new YamlDocument(file, read.text);
-  const { unset, files: secretFiles } = expandSecrets(document, environment);
-  const value = document.value();
-  if ('problem' in value) return { file: null, problems: [...document.problems, value.problem] };
-  return {
-    file: { document, data: sectionsOf(value.data), unset, secretFiles },
-    problems: document.problems,
-  };
 }
 
 function sectionsOf(data: unknown): unknown {

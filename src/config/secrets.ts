@@ -1,11 +1,11 @@
-// Puts what `${env:NAME}` and `${file:./path}` stand for into the strings of a YAML document.
-// load.ts and load-policy.ts call it between parsing and checking.
+// Puts what `${env:NAME}` and `${file:./path}` stand for into the text values of YAML data.
+// source.ts and policy-files.ts call it between parsing and checking.
 // Never prints what it read.
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import type { YamlDocument } from './document.ts';
+import { resolve } from 'node:path';
 import type { Environment } from './environment.ts';
 import type { Path } from './problem.ts';
+import { isRecord } from './record.ts';
 
 /** A placeholder that nothing stands behind; the text stays as it was written. */
 export interface UnsetSecret {
@@ -14,6 +14,7 @@ export interface UnsetSecret {
 }
 
 export interface Expansion {
+  readonly data: unknown;
   readonly unset: readonly UnsetSecret[];
   /** Secret files that were read or missed, absolute: a change of one is a change of the configuration. */
   readonly files: readonly string[];
@@ -21,26 +22,34 @@ export interface Expansion {
 
 const placeholder = /\$\{(env|file):([^}]*)\}/g;
 
-/** Paths in `${file:…}` are relative to the document's folder. A trailing line end is not part of a secret. */
-export function expandSecrets(document: YamlDocument, environment: Environment): Expansion {
+/** Paths in `${file:…}` start at `folder`. A trailing line end is not part of a secret. */
+export function expandSecrets(data: unknown, folder: string, environment: Environment): Expansion {
   const unset: UnsetSecret[] = [];
   const files = new Set<string>();
-  const readSecretFile = (name: string): string | null => {
-    const file = resolve(dirname(document.file), name);
+  const secretNamed = (kind: string, name: string): string | null => {
+    if (kind === 'env') return environment[name] ?? null;
+    const file = resolve(folder, name);
     files.add(file);
     return readSecret(file);
   };
-  document.replaceTexts(({ path, text }) =>
-    text.replace(placeholder, (whole, kind: string, rawName: string) => {
-      const name = rawName.trim();
-      const value = kind === 'env' ? (environment[name] ?? null) : readSecretFile(name);
+  const expandText = (text: string, path: Path): string =>
+    text.replace(placeholder, (whole, kind: string, written: string) => {
+      const name = written.trim();
+      const value = secretNamed(kind, name);
       if (value !== null) return value;
-      const what = kind === 'env' ? `the environment variable ${name} is not set` : `cannot read ${name}`;
-      unset.push({ path, message: what });
+      const message = kind === 'env' ? `the environment variable ${name} is not set` : `cannot read ${name}`;
+      unset.push({ path, message });
       return whole;
-    }),
-  );
-  return { unset, files: [...files] };
+    });
+  const expand = (value: unknown, path: Path): unknown => {
+    if (typeof value === 'string') return expandText(value, path);
+    if (Array.isArray(value)) return value.map((item, index) => expand(item, [...path, index]));
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, inner]) => [key, expand(inner, [...path, key])]),
+    );
+  };
+  return { data: expand(data, []), unset, files: [...files] };
 }
 
 function readSecret(file: string): string | null {

@@ -1,13 +1,15 @@
 // sendoff.yaml with the environment laid over it: one piece of data, and where each key of it came from.
 // load.ts hands the data to the schema and asks here for the place of every mistake.
 // Never knows which keys exist or what they mean.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { YamlDocument } from './document.ts';
+import type { YamlDocument } from './document.ts';
 import type { Environment } from './environment.ts';
 import { type Override, readOverrides } from './overrides.ts';
-import { type Path, type Place, type Problem, problemOfWhole } from './problem.ts';
-import { expandSecrets, type UnsetSecret } from './secrets.ts';
+import type { Path, Place, Problem } from './problem.ts';
+import { isRecord } from './record.ts';
+import type { UnsetSecret } from './secrets.ts';
+import { readYamlFile, type YamlFile } from './yaml-file.ts';
 
 export interface Source {
   /** Absolute, or null when there is no file. */
@@ -28,38 +30,12 @@ const usualPlaces = ['config/sendoff.yaml', '/etc/sendoff/sendoff.yaml'];
 export function readSource(named: string | undefined, environment: Environment): Source {
   const { overrides, problems } = readOverrides(environment);
   const file = fileToRead(named ?? environment.SENDOFF_CONFIG);
-  if (file === null) return new LayeredSource(null, overrides, problems, []);
-  const read = readText(file);
-  if ('problem' in read) return new LayeredSource(null, overrides, [...problems, read.problem], []);
-  const document = new YamlDocument(file, read.text);
-  const { unset } = expandSecrets(document, environment);
-  return new LayeredSource(document, overrides, [...problems, ...document.problems], unset);
+  return new LayeredSource(file === null ? null : readYamlFile(file, environment), overrides, problems);
 }
 
 function fileToRead(named: string | undefined): string | null {
   const chosen = named === undefined || named === '' ? usualPlaces.find((place) => existsSync(place)) : named;
   return chosen === undefined ? null : resolve(chosen);
-}
-
-/** A file's text, or the problem of a file that is named and cannot be read. */
-export function readText(file: string): { readonly text: string } | { readonly problem: Problem } {
-  try {
-    return { text: readFileSync(file, 'utf8') };
-  } catch (error) {
-    return { problem: problemOfWhole(file, `cannot be read: ${reasonOf(error)}`) };
-  }
-}
-
-/** What the system says of a file, in words. */
-export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const words: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file',
-    EACCES: 'permission denied',
-    EISDIR: 'it is a folder',
-    ENOTDIR: 'a part of its path is not a folder',
-  };
-  return words[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
 class LayeredSource implements Source {
@@ -70,18 +46,12 @@ class LayeredSource implements Source {
   readonly #document: YamlDocument | null;
   readonly #overrides: readonly Override[];
 
-  constructor(
-    document: YamlDocument | null,
-    overrides: readonly Override[],
-    problems: readonly Problem[],
-    unset: readonly UnsetSecret[],
-  ) {
-    const value = document?.value() ?? { data: {} };
-    this.file = document?.file ?? null;
-    this.problems = 'problem' in value ? [...problems, value.problem] : problems;
-    this.data = withOverrides('problem' in value ? {} : withoutNulls(value.data ?? {}), overrides);
-    this.unset = unset.filter((secret) => overriding(overrides, secret.path) === undefined);
-    this.#document = document;
+  constructor(file: YamlFile | null, overrides: readonly Override[], problems: readonly Problem[]) {
+    this.file = file?.document?.file ?? null;
+    this.problems = [...problems, ...(file?.problems ?? [])];
+    this.data = withOverrides(withoutNulls(file?.data ?? {}), overrides);
+    this.unset = (file?.unset ?? []).filter((secret) => overriding(overrides, secret.path) === undefined);
+    this.#document = file?.document ?? null;
     this.#overrides = overrides;
   }
 
@@ -122,8 +92,4 @@ function withValue(data: unknown, path: Path, value: unknown): unknown {
   if (key === undefined) return value;
   if (data !== undefined && !isRecord(data)) return data;
   return { ...data, [key]: withValue(data?.[key], rest, value) };
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,7 @@
 import { type FSWatcher, readdirSync, realpathSync, statSync, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock, Timer } from '../clock/clock.ts';
-import { reasonOf } from './source.ts';
+import { reasonOf } from './yaml-file.ts';
 
 /** How long files must lie still: a save is several steps, and half a file is a broken one. */
 const QUIET_MS = 200;

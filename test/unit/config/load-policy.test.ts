@@ -182,6 +182,18 @@ test('a secret that is not set is an error only when a rule takes its route', ()
   ]);
 });
 
+test('a secret behind an alias is missed wherever the alias stands', () => {
+  const yaml = [
+    'routes:',
+    `  spare: { via: smarthost, hosts: a.example, auth: &login { user: u, password: "\${env:PASSWORD}" } }`,
+    '  taken: { via: smarthost, hosts: b.example, auth: *login }',
+    'rules: [{ route: taken }]',
+  ].join('\n');
+  expect(errorsOf(yaml)).toEqual([
+    expect.stringMatching(/routes.taken.auth.password: the environment variable PASSWORD is not set$/),
+  ]);
+});
+
 test('other mistakes of a route that waits for its secret are told all the same', () => {
   const yaml = `${withSecret}  third: { via: mx, tls: maybe, displayName: "\${env:NAME}" }\nrules: [{ route: direct }]`;
   expect(errorsOf(yaml)).toEqual([
