@@ -27,7 +27,7 @@ export interface MailQueue {
   policyChanged(): Promise<number>;
   /** Destinations by state, for the metrics. */
   states(): Readonly<Record<string, number>>;
-  /** Ends what is under way as the House's shutdownTimeout says. */
+  /** Ends what is under way as the House's shutdownTimeout says. Twice is fine. */
   stop(): Promise<void>;
 }
 
@@ -60,6 +60,7 @@ export function createQueue(options: QueueOptions): MailQueue {
     stopping: stopping.signal,
   };
   const timers = new MailTimers(house);
+  let stopped: Promise<void> | null = null;
   return {
     house,
     start() {
@@ -73,7 +74,10 @@ export function createQueue(options: QueueOptions): MailQueue {
       return review(house, null);
     },
     states: () => countStates(destinations, options.clock.now()),
-    stop: () => stop(stopping, dispatcher, timers, runs),
+    stop() {
+      stopped ??= stop(stopping, dispatcher, timers, runs);
+      return stopped;
+    },
   };
 }
 
