@@ -4,6 +4,7 @@
 
 export interface ListenerSettings {
   readonly address: string;
+  /** 0: any free port. */
   readonly port: number;
   readonly content: 'repair' | 'strict';
   readonly tls: 'none' | 'starttls' | 'implicit';
@@ -28,7 +29,7 @@ export interface LimitSettings {
 }
 
 export interface Settings {
-  /** Files that were read, absolute; for reload and messages. */
+  /** sendoff.yaml, absolute; null when there is none. */
   readonly file: string | null;
   readonly hostname: string;
   readonly postmaster: string | null;
@@ -37,17 +38,20 @@ export interface Settings {
   readonly data: string;
   readonly shutdownTimeout: number;
   readonly listeners: readonly ListenerSettings[];
+  /** `address/prefix`. */
   readonly trusted: readonly string[];
   readonly limits: LimitSettings;
   readonly tls: TlsSettings | null;
   /** Null: embedded. */
   readonly redisUrl: string | null;
   readonly spool: { readonly minFree: number };
+  /** `address:port`, IPv6 in brackets; null: the system's. */
   readonly dns: { readonly servers: readonly string[] | null };
   readonly delivery: {
     readonly port: number;
     readonly ip: 'both' | 4 | 6;
     readonly connections: number;
+    /** `address/prefix`. */
     readonly allowNetworks: readonly string[];
   };
   /** Absolute file or folder; null: the built-in policy (everything direct). */

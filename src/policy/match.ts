@@ -93,7 +93,9 @@ export class DomainSet {
   /** `domain` in lower case as A-labels, `parents` as in Subject. */
   has(domain: string, parents: readonly string[] = parentsOf(domain)): boolean {
     if (this.#names.has(domain)) return true;
-    return this.#parents.size > 0 && parents.some((parent) => this.#parents.has(parent));
+    if (this.#parents.size === 0) return false;
+    for (const parent of parents) if (this.#parents.has(parent)) return true;
+    return false;
   }
 }
 
