@@ -2,7 +2,7 @@
 // relay/ and mail/ write; commits.ts takes what is small into a segment.
 // Never lets memory grow with the size of a message or with the number of writers.
 import type { Commits } from './commits.ts';
-import { frameOf } from './frames.ts';
+import type { Frame } from './frames.ts';
 import type { LargeFiles, LargeWriter } from './large.ts';
 import { type BodyWriter, SpoolError } from './spool.ts';
 
@@ -69,18 +69,18 @@ export class SpoolBody implements BodyWriter {
    * Ends the writing: a frame for a segment, or null when the content is on disk in its own file.
    * Rejects with SpoolError.
    */
-  finish(id: string): Buffer | Promise<null> {
+  finish(id: string): Frame | Promise<null> {
     const state = this.#state;
     this.#state = { kind: 'done' };
     if (state.kind === 'small') {
       this.#inFrame = true;
-      return frameOf(id, state.chunks, this.#size);
+      return { id, chunks: state.chunks, size: this.#size };
     }
     if (state.kind === 'done') return Promise.reject(new SpoolError('the content was used or discarded'));
     return state.writer.finish(id, this.#size).then(() => null);
   }
 
-  /** The commit is over: the memory of the frame is free for others. */
+  /** The commit is over: nobody needs the frame any more. */
   release(): void {
     if (this.#inFrame) this.#room.held -= this.#size;
     this.#inFrame = false;

@@ -82,9 +82,13 @@ export class Claiming {
     }
   }
 
+  /** Ends the claims of what a transaction has touched, and takes over what is due now. */
   committed({ left, came }: Effects): void {
-    for (const entry of left) {
+    for (const entry of came) {
       if (this.#claims.release(entry)) this.#windows.released(entry.destination);
+    }
+    for (const entry of left) {
+      if (this.#claims.forget(entry)) this.#windows.released(entry.destination);
       this.#windows.remove(entry.destination, entry);
     }
     for (const entry of came) if (!entry.hold) this.#windows.insert(entry.destination, entry);

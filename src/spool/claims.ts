@@ -41,14 +41,25 @@ export class Claims {
     this.#journal.dotSent(held.slot);
   }
 
-  /** False when it was not claimed any more. */
+  /** Ends the claim of an entry that goes on to exist. False when it was not claimed any more. */
   release(key: EntryKey): boolean {
+    const held = this.#take(key);
+    if (held !== undefined) this.#journal.clear(held.slot);
+    return held !== undefined;
+  }
+
+  /** Ends the claim of an entry that is gone. False when it was not claimed any more. */
+  forget(key: EntryKey): boolean {
+    const held = this.#take(key);
+    if (held !== undefined) this.#journal.reuse(held.slot);
+    return held !== undefined;
+  }
+
+  #take(key: EntryKey): Held | undefined {
     const name = nameOf(key);
     const held = this.#claimed.get(name);
-    if (held === undefined) return false;
-    this.#claimed.delete(name);
-    this.#journal.clear(held.slot);
-    return true;
+    if (held !== undefined) this.#claimed.delete(name);
+    return held;
   }
 
   beginChange(keys: readonly EntryKey[]): void {

@@ -2,6 +2,7 @@
 // disk-spool.ts adds works; each is told when it is on disk, or why it never will be.
 // Never tells anybody `on disk` before it is, and never goes on after a write of unknown outcome.
 import type { Milestone, ReachMilestone } from '../clock/milestones.ts';
+import type { Frame } from './frames.ts';
 import type { SegmentPlace, Segments } from './segments.ts';
 import { SpoolError, type Totals } from './spool.ts';
 import { type Effects, Staging } from './staging.ts';
@@ -10,7 +11,7 @@ import type { Store } from './store.ts';
 /** One thing that waits for the disk. */
 export interface Work {
   /** Bodies to be appended first; `places` takes where they went, in the same order. */
-  readonly frames: readonly Buffer[];
+  readonly frames: readonly Frame[];
   places: readonly SegmentPlace[];
   /** Reached when the work is on disk. */
   readonly milestones: readonly Milestone[];

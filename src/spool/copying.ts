@@ -4,7 +4,7 @@
 import { type Clock, pause } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
 import type { Commits, Work } from './commits.ts';
-import { FRAME_HEADER, idOfFrame, lengthOfFrame } from './frames.ts';
+import { FRAME_HEADER, type Frame, idOfFrame, sizeInFrame } from './frames.ts';
 import type { SegmentPlace, Segments } from './segments.ts';
 import type { Store } from './store.ts';
 
@@ -19,15 +19,16 @@ export interface CopyingDoors {
 }
 
 interface Survivor {
-  readonly id: string;
   readonly from: SegmentPlace;
-  readonly frame: Buffer;
+  readonly frame: Frame;
 }
 
-/** Disk used may be this many times what lives: copying costs as much again as it frees. */
-const MOST_USED = 2;
-/** Octets of a segment looked at in one step. */
-const STEP = 512 * 1024;
+/** From this many times what lives on, segments are copied; each copy then costs no more than it frees. */
+const COPY_FROM = 1.75;
+/** From here on copying takes no rest: three times what lives is the most that the disk may hold. */
+const HURRY_FROM = 2.25;
+/** Octets of a segment looked at in one step: some milliseconds of the disk's time. */
+const STEP = 2 ** 20;
 
 export class SegmentCopying {
   readonly #doors: CopyingDoors;
@@ -41,7 +42,7 @@ export class SegmentCopying {
 
   /** Begins to copy when too little of the disk used lives. */
   consider(): void {
-    if (this.#running !== null || this.#stopping.signal.aborted || !this.#worthIt()) return;
+    if (this.#running !== null || this.#stopping.signal.aborted || !this.#usesMoreThan(COPY_FROM)) return;
     this.#running = this.#run().finally(() => {
       this.#running = null;
     });
@@ -52,13 +53,13 @@ export class SegmentCopying {
     await this.#running;
   }
 
-  #worthIt(): boolean {
+  #usesMoreThan(times: number): boolean {
     const { used, live } = this.#doors.segments.usage();
-    return used > MOST_USED * live + this.#doors.floor;
+    return used > times * live + this.#doors.floor;
   }
 
   async #run(): Promise<void> {
-    while (this.#worthIt() && !this.#stopping.signal.aborted) {
+    while (this.#usesMoreThan(COPY_FROM) && !this.#stopping.signal.aborted) {
       const emptiest = this.#doors.segments.emptiest((number) => !this.#damaged.has(number));
       if (emptiest === null) return;
       try {
@@ -81,7 +82,7 @@ export class SegmentCopying {
         if (survivors.length > 0) await this.#move(survivors);
         at = next;
         // As long a rest as the work took: others get at least half of the disk.
-        await pause(clock, clock.now() - began, this.#stopping.signal);
+        if (!this.#usesMoreThan(HURRY_FROM)) await pause(clock, clock.now() - began, this.#stopping.signal);
         if (this.#stopping.signal.aborted) return;
       }
       reached('segment-copied');
@@ -105,13 +106,15 @@ export class SegmentCopying {
       const header = block.subarray(offset, offset + FRAME_HEADER);
       const id = idOfFrame(header);
       if (id === null) throw new Error(`no frame at ${at + offset} of segment ${number}`);
-      const length = FRAME_HEADER + lengthOfFrame(header);
-      if (offset + length > octets) break;
+      const size = sizeInFrame(header);
+      const content = offset + FRAME_HEADER;
+      if (content + size > octets) break;
       const place = store.message(id)?.place;
       if (place?.kind === 'segment' && place.segment === number && place.offset === at + offset) {
-        survivors.push({ id, from: place, frame: block.subarray(offset, offset + length) });
+        const chunks = [block.subarray(content, content + size)];
+        survivors.push({ from: place, frame: { id, chunks, size } });
       }
-      offset += length;
+      offset = content + size;
     }
     if (offset === 0) throw new Error(`no whole frame at ${at} of segment ${number}`);
     return { survivors, next: at + offset };
@@ -124,8 +127,8 @@ export class SegmentCopying {
         places: [],
         milestones: [],
         stage: (staging) => {
-          for (const [index, { id, from }] of survivors.entries()) {
-            const stored = staging.message(id);
+          for (const [index, { frame, from }] of survivors.entries()) {
+            const stored = staging.message(frame.id);
             const to = work.places[index];
             if (stored?.place.kind !== 'segment' || to === undefined) continue;
             if (stored.place.segment !== from.segment || stored.place.offset !== from.offset) continue;

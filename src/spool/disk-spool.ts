@@ -104,12 +104,11 @@ export class DiskSpool implements Spool {
 
   async commit(added: NewMessage): Promise<Message> {
     const prepared = await prepare(added);
-    const { message } = prepared;
     await new Promise<void>((resolve, reject) => {
       this.#commits.add(messageWork(prepared, resolve, reject));
     });
-    if (prepared.content !== null) this.#fresh.add(message.id, prepared.content);
-    return message;
+    if (prepared.frame !== null) this.#fresh.add(prepared.frame);
+    return prepared.message;
   }
 
   async change(change: Change): Promise<void> {

@@ -66,7 +66,7 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
       large: new LargeFiles(files, paths.large, large.sizes),
       journal: new Journal(paths.journal),
       space: new FreeSpace(files, folder, minFree, clock),
-      copyAbove: 2 * segmentSize,
+      copyAbove: segmentSize,
       clock,
       reached,
       onFatal,

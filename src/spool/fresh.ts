@@ -1,33 +1,41 @@
 // Content of the newest messages in memory: most mail goes out moments after it came in.
 // disk-spool.ts puts in what was just committed and reads here first; segments.ts has it all.
-// Never grows past its bound.
+// Never grows: one ring of memory, in which the new overwrites the old.
+import { type Frame, putChunks } from './frames.ts';
 
-/** Octets kept: a few thousand ordinary messages. */
-const LARGEST = 16 * 2 ** 20;
+/** Octets in the ring: a few thousand ordinary messages. */
+const RING = 16 * 2 ** 20;
 
 export class FreshBodies {
-  readonly #bodies = new Map<string, Buffer>();
-  #octets = 0;
+  #ring: Buffer | null = null;
+  /** Octets ever written, gaps at the end of the ring included. */
+  #written = 0;
+  /** Where each begins, counted like `written`; the oldest first. */
+  readonly #places = new Map<string, { readonly at: number; readonly size: number }>();
 
+  /** A copy of the content, if it is still there. */
   get(id: string): Buffer | undefined {
-    return this.#bodies.get(id);
+    const place = this.#places.get(id);
+    if (place === undefined || this.#ring === null) return undefined;
+    const start = place.at % RING;
+    return Buffer.from(this.#ring.subarray(start, start + place.size));
   }
 
-  add(id: string, content: Buffer): void {
-    this.remove(id);
-    this.#bodies.set(id, content);
-    this.#octets += content.length;
-    if (this.#octets <= LARGEST) return;
-    for (const oldest of this.#bodies.keys()) {
-      this.remove(oldest);
-      if (this.#octets <= LARGEST) return;
+  /** Copies the content, which is smaller than the ring. */
+  add({ id, chunks, size }: Frame): void {
+    this.#ring ??= Buffer.allocUnsafeSlow(RING);
+    const left = RING - (this.#written % RING);
+    if (left < size) this.#written += left;
+    putChunks(chunks, this.#ring, this.#written % RING);
+    this.#places.set(id, { at: this.#written, size });
+    this.#written += size;
+    for (const [oldest, { at }] of this.#places) {
+      if (at >= this.#written - RING) break;
+      this.#places.delete(oldest);
     }
   }
 
   remove(id: string): void {
-    const content = this.#bodies.get(id);
-    if (content === undefined) return;
-    this.#bodies.delete(id);
-    this.#octets -= content.length;
+    this.#places.delete(id);
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Milestone } from '../clock/milestones.ts';
 import type { QueueEntry } from '../queue/entry.ts';
 import type { FileDoor } from './files.ts';
-import { FRAME_HEADER, idOfFrame, lengthOfFrame } from './frames.ts';
+import { FRAME_HEADER, idOfFrame, sizeInFrame } from './frames.ts';
 import type { UnderWay } from './journal.ts';
 import { segmentName } from './segments.ts';
 import type { SegmentRow, Store } from './store.ts';
@@ -58,7 +58,7 @@ async function framesAfter(files: FileDoor, fd: number, from: number, to: number
   let frames = 0;
   for (let at = from; at < to; frames++) {
     if ((await files.read(fd, header, at)) < FRAME_HEADER || idOfFrame(header) === null) return frames + 1;
-    at += FRAME_HEADER + lengthOfFrame(header);
+    at += FRAME_HEADER + sizeInFrame(header);
   }
   return frames;
 }

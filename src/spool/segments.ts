@@ -3,13 +3,16 @@
 // Never writes over what was synced, and never lets a segment go while something in it lives.
 import { join } from 'node:path';
 import { type FileDoor, isFull } from './files.ts';
-import { FRAME_HEADER, idOfFrame, lengthOfFrame } from './frames.ts';
+import { FRAME_HEADER, type Frame, idOfFrame, lengthOf, putFrame, sizeInFrame } from './frames.ts';
 import type { Place } from './records.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SpoolError, SpoolFull } from './spool.ts';
 import type { SegmentRow } from './store.ts';
 
 export type SegmentPlace = Extract<Place, { kind: 'segment' }>;
+
+/** Octets in one write: more than most batches, and room for the longest frame. */
+const WRITE_SIZE = 2 ** 20;
 
 /** What one transaction does to a segment. */
 export interface SegmentChange {
@@ -47,6 +50,8 @@ export class Segments {
   readonly #size: number;
   readonly #reader: SegmentReader;
   readonly #segments = new Map<number, Segment>();
+  /** What is written next: one piece of memory for all, so that no message needs its own. */
+  readonly #buffer = Buffer.allocUnsafeSlow(WRITE_SIZE);
   #active: { readonly segment: Segment; readonly fd: number } | null = null;
   #newest: number;
   #gone: number[] = [];
@@ -77,11 +82,11 @@ export class Segments {
    * Writes the frames and syncs them. One call at a time. Rejects with SpoolError when nothing has
    * changed, and with any other error when nobody knows what the disk holds.
    */
-  async append(frames: readonly Buffer[]): Promise<SegmentPlace[]> {
-    const octets = frames.reduce((sum, frame) => sum + frame.length, 0);
+  async append(frames: readonly Frame[]): Promise<SegmentPlace[]> {
+    const octets = frames.reduce((sum, frame) => sum + lengthOf(frame), 0);
     const { segment, fd } = await this.#room(octets);
     try {
-      await this.#files.write(fd, frames, segment.end);
+      await this.#write(fd, frames, segment.end);
     } catch (error) {
       if (!isFull(error)) throw error;
       await this.#files.truncate(fd, segment.end);
@@ -91,10 +96,25 @@ export class Segments {
     const places: SegmentPlace[] = [];
     for (const frame of frames) {
       places.push({ kind: 'segment', segment: segment.number, offset: segment.end });
-      segment.end += frame.length;
+      segment.end += lengthOf(frame);
     }
     segment.pending += frames.length;
     return places;
+  }
+
+  async #write(fd: number, frames: readonly Frame[], start: number): Promise<void> {
+    let at = start;
+    let filled = 0;
+    const flush = async (): Promise<void> => {
+      await this.#files.write(fd, [this.#buffer.subarray(0, filled)], at);
+      at += filled;
+      filled = 0;
+    };
+    for (const frame of frames) {
+      if (filled + lengthOf(frame) > WRITE_SIZE) await flush();
+      filled = putFrame(frame, this.#buffer, filled);
+    }
+    await flush();
   }
 
   /** The segment to write to; a new one when the present one would grow past its size. */
@@ -170,7 +190,7 @@ export class Segments {
   async read(place: SegmentPlace, id: string, size: number): Promise<Buffer> {
     const frame = Buffer.allocUnsafeSlow(FRAME_HEADER + size);
     const octets = await this.readAt(place.segment, frame, place.offset);
-    if (octets < frame.length || idOfFrame(frame) !== id || lengthOfFrame(frame) !== size) {
+    if (octets < frame.length || idOfFrame(frame) !== id || sizeInFrame(frame) !== size) {
       throw new SpoolError(`segment ${place.segment} does not hold ${id} at ${place.offset}`);
     }
     return frame.subarray(FRAME_HEADER);

@@ -5,7 +5,7 @@ import type { Message } from '../mail/envelope.ts';
 import type { EntryKey, QueueEntry } from '../queue/entry.ts';
 import { SpoolBody } from './bodies.ts';
 import type { Work } from './commits.ts';
-import { contentOf, LONGEST_ID } from './frames.ts';
+import { type Frame, LONGEST_ID } from './frames.ts';
 import type { Place } from './records.ts';
 import type { SegmentPlace } from './segments.ts';
 import { type Change, type NewMessage, SpoolError } from './spool.ts';
@@ -16,16 +16,14 @@ import { recipientsOf, sumOfEnded } from './totals.ts';
 /** Octets; lmdb takes 1978. */
 const LONGEST_NOTE_KEY = 1024;
 
-/** A message whose content is in memory as a frame, or on disk in its own file. */
+/** A message whose content is in memory, for a segment, or on disk in its own file. */
 export interface Prepared {
   readonly message: Message;
   readonly entries: readonly QueueEntry[];
   readonly discarded: number;
   readonly body: SpoolBody;
   /** Null: nothing to append. */
-  readonly frame: Buffer | null;
-  /** The same without its header. */
-  readonly content: Buffer | null;
+  readonly frame: Frame | null;
 }
 
 /** Ends the writing of the content. Rejects with SpoolError, or RangeError for what cannot be stored. */
@@ -39,14 +37,14 @@ export async function prepare(added: NewMessage): Promise<Prepared> {
     for (const entry of entries) checkEntry(entry);
     if (entries.length > 0) {
       const frame = await body.finish(message.id);
-      return { message, entries, discarded, body, frame, content: frame && contentOf(frame) };
+      return { message, entries, discarded, body, frame };
     }
   } catch (error) {
     body.discard();
     throw error;
   }
   body.discard();
-  return { message, entries, discarded, body, frame: null, content: null };
+  return { message, entries, discarded, body, frame: null };
 }
 
 export function messageWork(prepared: Prepared, settled: () => void, failed: (error: Error) => void): Work {
