@@ -2,6 +2,7 @@
 // program.ts calls it; daemon.ts is started, told to reload and told to stop.
 // Never ends the daemon at once while it can end in order.
 import type { Daemon } from '../daemon.ts';
+import { UnfitRedis } from '../redis/check.ts';
 import type { Configuration } from './configuration.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { Terminal } from './terminal.ts';
@@ -46,7 +47,8 @@ async function start(configuration: Configuration, { start }: ServeSeams): Promi
   try {
     return await start(configuration);
   } catch (error) {
-    throw new CommandError(exitCodes.temporary, `cannot start: ${(error as Error).message}`);
+    const exitCode = error instanceof UnfitRedis ? exitCodes.configuration : exitCodes.temporary;
+    throw new CommandError(exitCode, `cannot start: ${(error as Error).message}`);
   }
 }
 

@@ -4,7 +4,7 @@
 import type { Clock } from '../clock/clock.ts';
 import type { Alarms } from '../observe/alarms.ts';
 import type { Observer } from '../observe/events.ts';
-import type { RedisCheck } from './check.ts';
+import { type RedisCheck, UnfitRedis } from './check.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress } from './connection.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { openPulse, type RedisPulse } from './pulse.ts';
@@ -24,11 +24,6 @@ export interface OpenRedisOptions {
   readonly clock: Clock;
   readonly observer: Observer;
   readonly alarms: Alarms;
-}
-
-/** A Redis that would lose runs at any time is no ground to stand on: exit 78. */
-export class UnfitRedis extends Error {
-  override readonly name = 'UnfitRedis';
 }
 
 /** Rejects when the private server cannot be started, or (UnfitRedis) when the Redis found must not be used. */
