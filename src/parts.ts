@@ -8,6 +8,7 @@ import type { Seams } from './clock/seams.ts';
 import type { Environment } from './config/environment.ts';
 import { type PolicyInForce, putInForce } from './config/policy-in-force.ts';
 import type { Settings } from './config/settings.ts';
+import { version } from './config/version.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import type { Resolver } from './dns/resolver.ts';
 import { createResolver } from './dns/stub.ts';
@@ -21,6 +22,7 @@ import { QueueControl } from './queue/control.ts';
 import type { QueueEntry } from './queue/entry.ts';
 import { placementContext } from './queue/house.ts';
 import { type IntakeOptions, QueueIntake } from './queue/intake.ts';
+import { mailNotice } from './queue/notice.ts';
 import { createQueue, type MailQueue } from './queue/queue.ts';
 import { redisOptions } from './redis/connection.ts';
 import { type DaemonRedis, openRedis } from './redis/open.ts';
@@ -62,6 +64,7 @@ export class Parts {
   readonly #metrics: Metrics;
   readonly #log: Log;
   readonly #alarms: Alarms;
+  #intake: IntakeOptions | null = null;
   readonly #broken = Promise.withResolvers<Error>();
   /** Resolves with the reason when a part cannot go on. */
   readonly failed = this.#broken.promise;
@@ -70,10 +73,10 @@ export class Parts {
     this.#options = options;
     this.#settings = options.settings;
     this.#seams = options.seams;
-    this.#metrics = createMetrics();
+    this.#metrics = createMetrics(version());
     const { clock } = this.#seams;
     this.#log = createObserver({ level: this.#settings.log.level, clock, metrics: this.#metrics });
-    this.#alarms = createAlarms(this.#log, clock);
+    this.#alarms = createAlarms(this.#log, clock, (alarm, text) => this.#mailAlarm(alarm, text));
     this.#started.add(() => this.#log.flush());
   }
 
@@ -176,7 +179,7 @@ export class Parts {
   }
 
   intake(spool: Spool, queue: MailQueue): IntakeOptions {
-    return {
+    this.#intake = {
       spool,
       clock: this.#seams.clock,
       observer: this.#log,
@@ -184,6 +187,12 @@ export class Parts {
       context: () => placementContext(queue.house),
       arrived: (destinations) => queue.house.dispatcher.arrived(destinations),
     };
+    return this.#intake;
+  }
+
+  #mailAlarm(alarm: string, text: string): void {
+    const { postmaster } = this.#settings;
+    if (postmaster !== null && this.#intake) void mailNotice(this.#intake, postmaster, alarm, text);
   }
 
   async listen(intake: IntakeOptions, queue: MailQueue): Promise<Listeners> {
@@ -246,7 +255,7 @@ export class Parts {
   }
 
   sayReady({ open }: Listeners, admin: { address: string; port: number }): void {
-    this.#log.info('Sendoff is ready', {
+    this.#log.info(`Sendoff ${version()} is ready`, {
       hostname: this.#settings.hostname,
       listeners: open.map(({ address, port }) => `${address}:${port}`),
       admin: `${admin.address}:${admin.port}`,

@@ -1,8 +1,8 @@
 // The command line: which commands there are, what they are told, and how they end.
 // main.ts hands in the arguments; each command is a file of its own, loaded when it is asked for.
 // Never does a command's work, and never shows a stack trace.
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { version } from '../config/version.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import { addQueueCommands } from './queue.ts';
@@ -71,11 +71,6 @@ The environment wins over the file: SENDOFF__LOG__LEVEL=debug sets log.level.
 
 Exit codes: 0 done, 64 wrong usage, 65 message refused, 66 no such message,
 69 daemon not reachable, 75 try again later, 78 settings or policy wrong.`;
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
-}
 
 function addServe(program: Command, { terminal, config }: CommandLine, end: (code: ExitCode) => void): void {
   program

@@ -11,7 +11,7 @@ export type Address = string;
 /** Short, sortable by time, unique in one spool: lower-case Crockford base32, 12 characters. */
 export type QueueId = string;
 
-/** Where a message came from; labels `sendoff_recipients_accepted_total`. */
+/** Where a message came from: handed in, a report of ours, an alarm to the postmaster. Labels `sendoff_recipients_accepted_total`. */
 export type Origin = 'client' | 'dsn' | 'notice';
 
 /** Who handed the message in. */

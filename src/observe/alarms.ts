@@ -16,7 +16,6 @@ export const alarmNames = [
   'redis-config', // Redis may lose what it holds, or evict it
   'redis-down',
   'spool-failed', // a write or an fsync failed: the process ends
-  'watchdog', // an attempt stood still and was ended
 ] as const;
 export type AlarmName = (typeof alarmNames)[number];
 
@@ -45,7 +44,12 @@ interface Raised {
   readonly unsaid: number;
 }
 
-export function createAlarms(observer: Observer, clock: Clock): Alarms {
+/** `told` hears of each alarm when it is said, and of each repetition. */
+export function createAlarms(
+  observer: Observer,
+  clock: Clock,
+  told: (alarm: AlarmName, text: string) => void = () => undefined,
+): Alarms {
   const raised = new Map<string, Raised>();
 
   const forgetOld = (now: number): void => {
@@ -66,6 +70,7 @@ export function createAlarms(observer: Observer, clock: Clock): Alarms {
       raised.set(key, { alarm, since: known?.since ?? now, said: now, unsaid: 0 });
       const more = known === undefined ? {} : { since: iso(known.since), repeated: known.unsaid + 1 };
       observer.event({ ...fields, ...(about === '' ? {} : { about }), ...more, event: 'alarm', alarm, text });
+      told(alarm, text);
     },
 
     clear(alarm, about = '') {

@@ -147,9 +147,20 @@ class Turn {
   #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
     const { clock, random } = this.#house;
     const failure = doorFailure(report);
+    this.#noteLogin(failure);
     if (!failure) return opened(this.#destination, clock.now());
     if (failure.permanent || failure.aborted) return null;
     return closed(this.#destination, failure, routed.decision.retry, clock.now(), random);
+  }
+
+  /** A refused login is the operator's to mend: said once, and gone with the first success. */
+  #noteLogin(failure: Failure | null): void {
+    const { alarms } = this.#house;
+    const { route } = this.#destination;
+    if (failure?.class === 'auth' && failure.ours) {
+      const text = `route ${route}: the login was refused; its mail waits: ${failure.reply ?? failure.text}`;
+      alarms.raise('auth-failed', text, { route, host: failure.host }, route);
+    } else if (!failure) alarms.clear('auth-failed', route);
   }
 
   async #write(claim: Claim, report: AttemptReport, notes: BackOffNotes): Promise<void> {

@@ -44,7 +44,7 @@ export async function sendMail(
     'latin1',
   );
   await body.write(content);
-  const message = { id, origin: 'notice', arrived: options.clock.now(), from, recipients } as const;
+  const message = { id, origin: 'client', arrived: options.clock.now(), from, recipients } as const;
   const override = mail.route === undefined ? {} : { routeOverride: mail.route };
   await commitMessage(options, { ...message, ...override, eightBit: !isAscii(content) }, body);
   return { id };
