@@ -1,8 +1,9 @@
 // `sendoff serve`: the daemon, from its start to its exit code.
 // program.ts calls it; daemon.ts is started, told to reload and told to stop.
 // Never ends the daemon at once while it can end in order.
+
+import { UnfitConfiguration } from '../config/problem.ts';
 import type { Daemon } from '../daemon.ts';
-import { UnfitRedis } from '../redis/check.ts';
 import type { Configuration } from './configuration.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { Terminal } from './terminal.ts';
@@ -47,7 +48,7 @@ async function start(configuration: Configuration, { start }: ServeSeams): Promi
   try {
     return await start(configuration);
   } catch (error) {
-    const exitCode = error instanceof UnfitRedis ? exitCodes.configuration : exitCodes.temporary;
+    const exitCode = error instanceof UnfitConfiguration ? exitCodes.configuration : exitCodes.temporary;
     throw new CommandError(exitCode, `cannot start: ${(error as Error).message}`);
   }
 }

@@ -20,6 +20,11 @@ export interface Problem extends Place {
   readonly severity: 'error' | 'warning';
 }
 
+/** The files are well written, but what they name cannot be worked with: exit 78. */
+export class UnfitConfiguration extends Error {
+  override readonly name = 'UnfitConfiguration';
+}
+
 /** A key's way from the top of the file: names of maps, indexes of lists. */
 export type Path = readonly (string | number)[];
 

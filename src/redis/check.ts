@@ -29,11 +29,6 @@ export interface RedisCheck {
   readonly facts: RedisFacts;
 }
 
-/** A Redis that would lose runs at any time is no ground to stand on: exit 78. */
-export class UnfitRedis extends Error {
-  override readonly name = 'UnfitRedis';
-}
-
 type Info = ReadonlyMap<string, string>;
 
 /** BullMQ's scripts need 6.2; 7 brought the AOF in several files, which never rewrites in place. */

@@ -2,9 +2,10 @@
 // daemon.ts opens it first and closes it last.
 // Never makes the start wait for a Redis elsewhere that is away: mail is taken all the same.
 import type { Clock } from '../clock/clock.ts';
+import { UnfitConfiguration } from '../config/problem.ts';
 import type { Alarms } from '../observe/alarms.ts';
 import type { Observer } from '../observe/events.ts';
-import { type RedisCheck, UnfitRedis } from './check.ts';
+import type { RedisCheck } from './check.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress } from './connection.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { openPulse, type RedisPulse } from './pulse.ts';
@@ -26,7 +27,7 @@ export interface OpenRedisOptions {
   readonly alarms: Alarms;
 }
 
-/** Rejects when the private server cannot be started, or (UnfitRedis) when the Redis found must not be used. */
+/** Rejects when the private server cannot be started, or (UnfitConfiguration) when the Redis found must not be used. */
 export async function openRedis(options: OpenRedisOptions): Promise<DaemonRedis> {
   const { url, folder, clock, observer } = options;
   const embedded = url === null ? await startEmbeddedRedis({ folder, clock, observer }) : null;
@@ -57,7 +58,8 @@ async function checkNow(pulse: RedisPulse, address: RedisAddress, options: OpenR
   }
   const { problems, facts } = check;
   const errors = problems.filter(({ severity }) => severity === 'error').map(({ text }) => text);
-  if (errors.length > 0) throw new UnfitRedis(`Redis at ${where}: ${errors.join('; ')}`);
+  // A Redis that would lose runs at any time is no ground to stand on.
+  if (errors.length > 0) throw new UnfitConfiguration(`Redis at ${where}: ${errors.join('; ')}`);
   for (const { text } of problems)
     options.alarms.raise('redis-config', `Redis at ${where}: ${text}`, {}, text);
   const { server, aof, appendfsync, lossAtDeath } = facts;
