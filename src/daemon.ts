@@ -50,6 +50,7 @@ async function start(parts: Parts): Promise<Daemon> {
   const health = parts.watchHealth(spool, redis, resolver);
   const admin = await parts.startAdmin(queue, intake, policy, health);
   parts.bindMetrics(spool, queue, listeners);
+  parts.checkHostname(policy.current());
   parts.sayReady(listeners, admin);
   return {
     listeners: listeners.open,

@@ -254,6 +254,18 @@ export class Parts {
     });
   }
 
+  /** A name without a dot is no EHLO name: many MX hosts refuse it (RFC 5321 §4.1.1.1, §2.3.5). */
+  checkHostname(policy: Policy): void {
+    const { hostname } = this.#settings;
+    const routes = [...policy.rules, policy.otherwise].flatMap(({ ending }) =>
+      ending?.kind === 'route' ? ending.routes : [],
+    );
+    const direct = routes.find((route) => policy.routes.get(route)?.via === 'mx');
+    if (hostname.includes('.') || direct === undefined) return;
+    const text = `hostname is "${hostname}", without a dot; MX hosts (route ${direct}) may refuse mail from it: set hostname`;
+    this.#alarms.raise('hostname', text);
+  }
+
   sayReady({ open }: Listeners, admin: { address: string; port: number }): void {
     this.#log.info(`Sendoff ${version()} is ready`, {
       hostname: this.#settings.hostname,

@@ -38,7 +38,12 @@ export function putInForce(options: PolicyInForceOptions): PolicyInForce {
 
   const follow = (files: readonly string[]): void => {
     stopWatching();
-    stopWatching = watchFiles(files, () => void reload(), clock);
+    stopWatching = watchFiles(
+      files,
+      () => void reload(),
+      clock,
+      (text) => observer.warn(text),
+    );
   };
   const reload = async (): Promise<readonly string[]> => {
     const loaded = loadPolicy(path, { environment });

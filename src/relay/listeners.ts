@@ -68,5 +68,5 @@ function followTls(
       observer.warn('the new certificate cannot be used, the old one stays', { error: String(error) });
     }
   };
-  return watchFiles([settings.cert, settings.key], reload, clock);
+  return watchFiles([settings.cert, settings.key], reload, clock, (text) => observer.warn(text));
 }
