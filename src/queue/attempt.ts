@@ -36,17 +36,15 @@ export interface AttemptLimits {
   readonly shutdownTimeout: number;
 }
 
+/** Never rejects: an attempt that breaks is one that failed. */
 export async function attempt(claim: Claim, link: Link, limits: AttemptLimits): Promise<AttemptReport> {
   const startedAt = limits.clock.now();
   const outcomes = new Map<number, RecipientOutcome>();
   const fuse = stopFuse(limits);
-  try {
-    const work = new Transactions(claim, link, outcomes, fuse);
-    await work.run();
-    return { outcomes, startedAt, via: work.via, transferMs: work.transferMs };
-  } finally {
-    fuse.close();
-  }
+  const work = new Transactions(claim, link, outcomes, fuse);
+  await work.run().catch((error: unknown) => work.broke(error));
+  fuse.close();
+  return { outcomes, startedAt, via: work.via, transferMs: work.transferMs };
 }
 
 class Transactions {
@@ -75,6 +73,18 @@ class Transactions {
       if (next.length === waiting.length && this.#link.session) return this.#failAll(waiting, NO_PROGRESS);
       waiting = next;
     }
+  }
+
+  /** A mistake of ours came up: nobody knows what the session is good for, the mail waits. */
+  async broke(error: unknown): Promise<void> {
+    const text = `the attempt broke: ${String(error)}`;
+    const failure: Failure = this.#fuse.waiting ? { ...BROKEN, text, inDoubt: true } : { ...BROKEN, text };
+    const { recipients } = this.#claim.entry;
+    this.#failAll(
+      recipients.filter((index) => !this.#outcomes.has(index)),
+      failure,
+    );
+    await this.#drop().catch(() => undefined);
   }
 
   /** The session in hand, or the next one that the hosts allow. */
@@ -160,12 +170,23 @@ const NO_PROGRESS: Failure = {
   text: 'the host keeps asking for another transaction and accepts no recipient in it',
 };
 
+const BROKEN: Omit<Failure, 'text'> = {
+  scope: 'message',
+  permanent: false,
+  class: 'unknown',
+  status: '4.3.0',
+  phase: 'local',
+  ours: true,
+};
+
 function isHostMatter(failure: Failure): boolean {
   return (failure.scope === 'host' || failure.scope === 'destination') && !failure.inDoubt;
 }
 
 interface Fuse {
   readonly signal: AbortSignal;
+  /** A final dot was sent. */
+  readonly waiting: boolean;
   dotSent(): void;
   close(): void;
 }
@@ -186,6 +207,9 @@ function stopFuse({ clock, stopping, shutdownTimeout }: AttemptLimits): Fuse {
   else stopping.addEventListener('abort', onStop, { once: true });
   return {
     signal: control.signal,
+    get waiting() {
+      return waiting;
+    },
     dotSent: () => {
       waiting = true;
     },

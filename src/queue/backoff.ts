@@ -5,6 +5,7 @@ import type { Random } from '../clock/random.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
 import { type BackOff, backOffNote, type Destination } from './destinations.ts';
+import type { RecipientOutcome } from './settle.ts';
 
 /** Trouble of our own ends when we end it: looked at again this soon at the latest. */
 const LONGEST_OURS_MS = 5 * 60_000;
@@ -15,9 +16,33 @@ const SPREAD = 0.1;
 /** Notes for the spool's commit; null when nothing changed. */
 export type BackOffNotes = Readonly<Record<string, BackOff | null>> | null;
 
+/** What an attempt found: the door open, shut by this failure, or nothing that tells. */
+export type Finding = 'open' | 'unknown' | Failure;
+
+/**
+ * A delivery and any word about the mail itself come from behind an open door. Trouble of our own with
+ * the mail, and an attempt that was broken off, say nothing about the destination.
+ */
+export function findingOf(outcomes: Iterable<RecipientOutcome>): Finding {
+  let shut: Failure | null = null;
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'delivered') return 'open';
+    const { failure } = outcome;
+    const ofAll = failure.scope === 'destination' || failure.scope === 'host';
+    if (ofAll && !failure.aborted) shut ??= failure;
+    else if (!failure.ours) return 'open';
+  }
+  return shut ?? 'unknown';
+}
+
 /** The destination answered: its door is open. */
 export function opened(destination: Destination, now: number): BackOffNotes {
   destination.lastSuccess = now;
+  return forgotten(destination);
+}
+
+/** There is nothing to wait for: the door is open, or it is walled up and what waits is returned. */
+export function forgotten(destination: Destination): BackOffNotes {
   if (!destination.backOff) return null;
   destination.backOff = null;
   return { [backOffNote(destination.key)]: null };

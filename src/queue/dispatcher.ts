@@ -9,10 +9,13 @@ import { closedDoor, type Destination, type Destinations, standing } from './des
 import type { DestinationKey } from './entry.ts';
 import { Idlers } from './idlers.ts';
 import type { LimitKey } from './limits.ts';
-import { PlaceLines, SlowLine } from './lines.ts';
+import { PlaceLines, SlowPlaces } from './lines.ts';
 
 /** Due entries that deserve one more connection: fewer are sent faster by those that are open. */
 const BACKLOG_PER_RUN = 4;
+
+/** Of so many runs to destinations that have not answered, one queues with the living: none waits for ever. */
+const SLOW_SHARE = 4;
 
 /** How often due times and lost runs are looked at. */
 const SWEEP_MS = 1000;
@@ -27,9 +30,15 @@ export interface DispatcherOptions {
   readonly ask: RunQueue['ask'];
   /** Runs at a time, in all (delivery.connections). */
   readonly connections: number;
-  /** Connections that the destination's limits still allow. */
-  readonly room: (destination: Destination) => number;
+  /** Connections that the destination's limits still allow, and the limit that allows the fewest. */
+  readonly room: (destination: Destination) => Room;
   readonly reached: ReachMilestone;
+}
+
+export interface Room {
+  readonly places: number;
+  /** Null: only the daemon's own limit. */
+  readonly limit: LimitKey | null;
 }
 
 /** A run's leave to work; `answered` gives the slow place back early. */
@@ -41,11 +50,9 @@ export interface Admission {
 export class Dispatcher {
   readonly idlers = new Idlers();
   readonly #options: DispatcherOptions;
-  readonly #slowPlaces: number;
-  #slowTaken = 0;
-  readonly #slowAsked = new Set<Destination>();
-  readonly #slowLine = new SlowLine();
+  readonly #slow: SlowPlaces;
   readonly #placeLines = new PlaceLines();
+  #slowRuns = 0;
   #running = 0;
   #asked = 0;
   #dirty = new Set<Destination>();
@@ -57,7 +64,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     // What does not answer holds at most a third of all connections: the living keep the rest.
-    this.#slowPlaces = Math.max(1, Math.floor(options.connections / 3));
+    this.#slow = new SlowPlaces(Math.max(1, Math.floor(options.connections / 3)));
   }
 
   /** Reads the spool's index and begins to sweep. */
@@ -89,9 +96,10 @@ export class Dispatcher {
     this.#dirty.add(destination);
   }
 
-  /** Runs wait for a place in the worker: turns should be short. */
-  get crowded(): boolean {
-    return this.#asked > 0 && this.#running >= this.#options.connections;
+  /** Runs wait for a place in the worker, or destinations for one under these limits: turns should be short. */
+  crowded(limits: readonly LimitKey[]): boolean {
+    if (this.#asked > 0 && this.#running >= this.#options.connections) return true;
+    return limits.some((limit) => this.#placeLines.waiting(limit));
   }
 
   get running(): number {
@@ -105,8 +113,9 @@ export class Dispatcher {
     const now = this.#options.clock.now();
     const slow = standing(destination, now) !== 'live';
     if (!this.#working || closedDoor(destination, now)) return null;
-    if (slow && (this.#slowTaken >= this.#slowPlaces || destination.running > 0)) {
-      if (destination.running === 0) this.#slowLine.add(destination);
+    if (slow && destination.running > 0) return null;
+    if (slow && !this.#slow.take()) {
+      this.#slow.wait(destination);
       return null;
     }
     return this.#admission(destination, slow);
@@ -133,11 +142,10 @@ export class Dispatcher {
     destination.running++;
     this.#running++;
     let holdsSlow = slow;
-    if (slow) this.#slowTaken++;
     const answered = (): void => {
       if (!holdsSlow) return;
       holdsSlow = false;
-      this.#slowTaken--;
+      this.#slow.giveBack();
       this.#callSlow();
     };
     return {
@@ -169,7 +177,12 @@ export class Dispatcher {
   }
 
   #askLive(destination: Destination, now: number): void {
-    const room = this.#options.room(destination) - destination.asked;
+    const { places, limit } = this.#options.room(destination);
+    const room = places - destination.asked;
+    if (room <= 0 && destination.running + destination.asked === 0 && limit !== null) {
+      this.park(destination, limit);
+      return;
+    }
     const cap = BACKLOG_PER_RUN * (destination.running + destination.asked + Math.max(room, 0));
     const due = this.#options.spool.dueCount(destination.key, now, Math.max(cap, 1));
     this.idlers.wake(destination, due);
@@ -181,17 +194,18 @@ export class Dispatcher {
   #askProbe(destination: Destination): void {
     if (destination.running > 0) this.idlers.wake(destination, 1);
     if (destination.running + destination.asked > 0) return;
-    if (this.#slowTaken + this.#slowAsked.size >= this.#slowPlaces) this.#slowLine.add(destination);
-    else this.#ask(destination, true);
+    if (this.#slow.free > 0) this.#ask(destination, true);
+    else this.#slow.wait(destination);
   }
 
   #ask(destination: Destination, slow: boolean): void {
     const now = this.#options.clock.now();
     if (destination.asked++ === 0) destination.askedAt = now;
     this.#asked++;
-    if (slow) this.#slowAsked.add(destination);
+    if (slow) this.#slow.asked(destination);
     if (this.#running >= this.#options.connections) this.idlers.dismissOne(null);
-    const request = { destination: destination.key, delay: 0, priority: slow ? 'slow' : 'live' } as const;
+    const priority = slow && ++this.#slowRuns % SLOW_SHARE !== 0 ? 'slow' : 'live';
+    const request = { destination: destination.key, delay: 0, priority } as const;
     void this.#options.ask(request).then((taken) => {
       if (taken) this.#options.reached('run-asked');
       else this.#begun(destination);
@@ -213,12 +227,11 @@ export class Dispatcher {
     if (destination.asked === 0) return;
     destination.asked--;
     this.#asked--;
-    this.#slowAsked.delete(destination);
+    this.#slow.begun(destination);
   }
 
   #callSlow(): void {
-    if (this.#slowTaken + this.#slowAsked.size >= this.#slowPlaces) return;
-    const next = this.#slowLine.next();
+    const next = this.#slow.call();
     if (next) this.look(next);
   }
 
@@ -234,6 +247,9 @@ export class Dispatcher {
       if (nextDue !== null && startOf(destination, nextDue) <= now && running + asked === 0)
         this.look(destination);
     }
+    // Who was called may have needed nothing any more: the next ones get their turn here.
+    for (let free = this.#slow.free; free > 0; free--) this.#callSlow();
+    for (const key of this.#placeLines.keys()) this.freed(key);
     this.#options.destinations.forgetIdle(now);
     this.#sweepTimer = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }

@@ -7,26 +7,58 @@ import type { LimitKey } from './limits.ts';
 /** Of four places for destinations without a recent success, one goes to those that failed before. */
 const FAILING_SHARE = 4;
 
-/** First come, first served, in two queues, so that closed doors do not keep new ones waiting. */
-export class SlowLine {
+/**
+ * The places for runs to destinations that have not answered lately, and who waits for one: first
+ * come, first served, in two lines, so that closed doors do not keep new ones waiting.
+ */
+export class SlowPlaces {
+  readonly #places: number;
+  #taken = 0;
+  /** Runs that are asked for and will take a place when they begin. */
+  readonly #asked = new Set<Destination>();
   readonly #fresh = new Set<Destination>();
   readonly #failing = new Set<Destination>();
-  #served = 0;
+  #called = 0;
 
-  add(destination: Destination): void {
+  constructor(places: number) {
+    this.#places = places;
+  }
+
+  /** Free places that no run has been asked for. */
+  get free(): number {
+    return this.#places - this.#taken - this.#asked.size;
+  }
+
+  /** False when there is none. */
+  take(): boolean {
+    if (this.#taken >= this.#places) return false;
+    this.#taken++;
+    return true;
+  }
+
+  giveBack(): void {
+    this.#taken--;
+  }
+
+  asked(destination: Destination): void {
+    this.#asked.add(destination);
+  }
+
+  begun(destination: Destination): void {
+    this.#asked.delete(destination);
+  }
+
+  wait(destination: Destination): void {
     destination.parked = true;
     (destination.backOff ? this.#failing : this.#fresh).add(destination);
   }
 
-  next(): Destination | undefined {
-    this.#served++;
-    const failingFirst = this.#served % FAILING_SHARE === 0;
+  /** The next in line, when a place is free for it. */
+  call(): Destination | undefined {
+    if (this.free <= 0) return undefined;
+    const failingFirst = ++this.#called % FAILING_SHARE === 0;
     const order = failingFirst ? [this.#failing, this.#fresh] : [this.#fresh, this.#failing];
     return shift(order[0]) ?? shift(order[1]);
-  }
-
-  get size(): number {
-    return this.#fresh.size + this.#failing.size;
   }
 }
 
@@ -50,6 +82,10 @@ export class PlaceLines {
 
   waiting(key: LimitKey): boolean {
     return this.#lines.has(key);
+  }
+
+  keys(): readonly LimitKey[] {
+    return [...this.#lines.keys()];
   }
 
   /** Takes everybody out, for limits that changed. */

@@ -4,7 +4,7 @@
 import type { RedisClientOptions } from '../redis/connection.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { BACK_OFF_NOTES, type BackOff, type Destination, Destinations, standing } from './destinations.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
 import { Pace, Places } from './limits.ts';
@@ -92,10 +92,14 @@ async function stop(
   await Promise.all([timers.stop(), runs.close()]);
 }
 
-/** Connections that the limits last seen for this destination still allow. */
-function room(destination: Destination, places: Places, connections: number): number {
-  const free = destination.limits.map((limit) => limit.connections - places.taken(limit.key));
-  return Math.min(connections, ...free);
+/** What the limits last seen for this destination still allow. */
+function room(destination: Destination, places: Places, connections: number): Room {
+  let tightest: Room = { places: connections, limit: null };
+  for (const { key, connections } of destination.limits) {
+    const free = connections - places.taken(key);
+    if (free < tightest.places) tightest = { places: free, limit: key };
+  }
+  return tightest;
 }
 
 /** Closed doors stay closed across a restart. */

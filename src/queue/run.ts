@@ -2,15 +2,14 @@
 // BullMQ's worker calls it; it asks policy, sends through delivery/, settles in the spool.
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
-import type { Failure } from '../delivery/failure.ts';
 import type { Approach } from '../delivery/session.ts';
 import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
 import { siteOf } from '../policy/sites.ts';
 import type { Claim } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
-import { type BackOffNotes, closed, opened } from './backoff.ts';
+import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
 import { nextClaim, type RoutedClaim } from './claims.ts';
-import type { Destination } from './destinations.ts';
+import { type Destination, standing } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
@@ -27,6 +26,9 @@ const IDLE_MS = 5_000;
 /** No connection is older: load balancers and routing changes get their chance. */
 const CONNECTION_MS = 300_000;
 
+/** A run that broke is a mistake of ours: not made again at once, for ever. */
+const BROKEN_PAUSE_MS = 60_000;
+
 /** A longer wait for a rate's next turn is not worth holding a connection. */
 const LONGEST_PACE_MS = 5_000;
 
@@ -37,6 +39,7 @@ export async function run(key: DestinationKey, delayed: boolean, house: House): 
   try {
     await new Turn(house, destination, admission).take();
   } catch (error) {
+    destination.notBefore = house.clock.now() + BROKEN_PAUSE_MS;
     house.observer.warn('a run ended unexpectedly', { destination: key, error: String(error) });
   } finally {
     admission.ended();
@@ -71,7 +74,10 @@ class Turn {
     if (!first) return;
     const route = this.#house.policy().routes.get(this.#destination.route);
     if (!route || route.via === 'discard') return first.claim.release();
-    const link = await this.#link(route);
+    const link = await this.#link(route).catch((error: unknown) => {
+      first.claim.release();
+      throw error;
+    });
     const places = this.#house.places.take(this.#limits);
     if ('full' in places) {
       first.claim.release();
@@ -90,21 +96,12 @@ class Turn {
     let next: RoutedClaim | null = first;
     while (next) {
       if (!(await this.#paced(next.claim))) return;
-      const report = await this.#attempt(next.claim, link);
+      const report = await attempt(next.claim, link, this.#house);
       const notes = this.#judge(next, report);
       await this.#writing;
       this.#writing = this.#write(next.claim, report, notes);
       if (this.#over(link, route)) return;
       next = await this.#following(link);
-    }
-  }
-
-  async #attempt(claim: Claim, link: Link): Promise<AttemptReport> {
-    try {
-      return await attempt(claim, link, this.#house);
-    } catch (error) {
-      claim.release();
-      throw error;
     }
   }
 
@@ -130,10 +127,10 @@ class Turn {
   async #paced(claim: Claim): Promise<boolean> {
     const site = this.#site;
     if (!site?.rate) return true;
-    const { pace, clock, stopping, dispatcher } = this.#house;
+    const { pace, clock, stopping } = this.#house;
     const key = siteKey(site.name);
     const wait = pace.wait(key, clock.now());
-    if (wait > LONGEST_PACE_MS || (wait > 0 && dispatcher.crowded)) {
+    if (wait > LONGEST_PACE_MS || (wait > 0 && this.#crowded())) {
       this.#destination.notBefore = clock.now() + wait;
       claim.release();
       return false;
@@ -146,21 +143,31 @@ class Turn {
   /** Opens or closes the destination's door by what the attempt found. */
   #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
     const { clock, random } = this.#house;
-    const failure = doorFailure(report);
-    this.#noteLogin(failure);
-    if (!failure) return opened(this.#destination, clock.now());
-    if (failure.permanent || failure.aborted) return null;
-    return closed(this.#destination, failure, routed.decision.retry, clock.now(), random);
+    const finding = findingOf(report.outcomes.values());
+    this.#noteLogin(finding);
+    if (finding === 'unknown') return null;
+    if (finding === 'open') return this.#opened();
+    if (finding.permanent) return forgotten(this.#destination);
+    return closed(this.#destination, finding, routed.decision.retry, clock.now(), random);
+  }
+
+  /** What waited for this run to find out may have more of them now. */
+  #opened(): BackOffNotes {
+    const { clock, dispatcher } = this.#house;
+    const now = clock.now();
+    if (standing(this.#destination, now) !== 'live') dispatcher.look(this.#destination);
+    return opened(this.#destination, now);
   }
 
   /** A refused login is the operator's to mend: said once, and gone with the first success. */
-  #noteLogin(failure: Failure | null): void {
+  #noteLogin(finding: Finding): void {
     const { alarms } = this.#house;
     const { route } = this.#destination;
-    if (failure?.class === 'auth' && failure.ours) {
-      const text = `route ${route}: the login was refused; its mail waits: ${failure.reply ?? failure.text}`;
-      alarms.raise('auth-failed', text, { route, host: failure.host }, route);
-    } else if (!failure) alarms.clear('auth-failed', route);
+    if (finding === 'open') alarms.clear('auth-failed', route);
+    else if (finding !== 'unknown' && finding.class === 'auth' && finding.ours) {
+      const text = `route ${route}: the login was refused; its mail waits: ${finding.reply ?? finding.text}`;
+      alarms.raise('auth-failed', text, { route, host: finding.host }, route);
+    }
   }
 
   async #write(claim: Claim, report: AttemptReport, notes: BackOffNotes): Promise<void> {
@@ -177,12 +184,16 @@ class Turn {
   }
 
   #over(link: Link, route: MxRoute | SmarthostRoute): boolean {
-    const { stopping, dispatcher, clock } = this.#house;
+    const { stopping, clock } = this.#house;
     if (stopping.aborted || this.#destination.backOff) return true;
     const most = route.messagesPerConnection ?? this.#site?.messagesPerConnection ?? Number.POSITIVE_INFINITY;
     if ((link.session?.transactions ?? 0) >= most) return true;
     const age = clock.now() - this.#startedAt;
-    return age > CONNECTION_MS || (age > TURN_MS && dispatcher.crowded);
+    return age > CONNECTION_MS || (age > TURN_MS && this.#crowded());
+  }
+
+  #crowded(): boolean {
+    return this.#house.dispatcher.crowded(this.#limits.map(({ key }) => key));
   }
 
   /** The next claim, waiting some seconds with the connection open when nothing is due. */
@@ -204,16 +215,4 @@ export function connectionLimits(route: MxRoute | SmarthostRoute, site: Site | n
   if (site) limits.push({ key: siteKey(site.name), connections: site.connections });
   if (route.connections !== null) limits.push({ key: routeKey(route.name), connections: route.connections });
   return limits;
-}
-
-/** The failure that kept everybody from being served: of the destination, or of all its hosts. */
-function doorFailure(report: AttemptReport): Failure | null {
-  let found: Failure | null = null;
-  for (const outcome of report.outcomes.values()) {
-    if (outcome.kind === 'delivered') return null;
-    const { failure } = outcome;
-    if (failure.scope !== 'destination' && failure.scope !== 'host') return null;
-    found ??= failure;
-  }
-  return found;
 }
