@@ -32,6 +32,9 @@ const BROKEN_PAUSE_MS = 60_000;
 /** A longer wait for a rate's next turn is not worth holding a connection. */
 const LONGEST_PACE_MS = 5_000;
 
+/** An outcome that the disk did not take is offered again this often: a full disk gets room in minutes. */
+const WRITE_AGAIN_MS = 2_000;
+
 export async function run(key: DestinationKey, delayed: boolean, house: House): Promise<void> {
   const destination = house.destinations.of(key);
   const admission = house.dispatcher.admit(destination, delayed);
@@ -170,17 +173,22 @@ class Turn {
     }
   }
 
+  /**
+   * What is known must not be forgotten: the claim stays taken, the run waits, and the outcome is
+   * written when the disk takes it. At a stop the attempt is in doubt if its dot was sent.
+   */
   async #write(claim: Claim, report: AttemptReport, notes: BackOffNotes): Promise<void> {
-    const site = this.#site?.name ?? this.#destination.route;
-    try {
-      await writeOutcome(this.#house, claim, report, { route: this.#destination.route, site }, notes);
-    } catch (error) {
-      // The spool has said why and ends the process; the attempt is in doubt if its dot was sent.
-      this.#house.observer.warn('an outcome could not be written', {
-        id: claim.message.id,
-        error: String(error),
-      });
-    }
+    const { observer, clock, stopping } = this.#house;
+    const { route } = this.#destination;
+    const where = { route, site: this.#site?.name ?? route };
+    do {
+      try {
+        return await writeOutcome(this.#house, claim, report, where, notes);
+      } catch (error) {
+        const { id } = claim.message;
+        observer.warn('an outcome could not be written', { id, error: String(error) });
+      }
+    } while (await pause(clock, WRITE_AGAIN_MS, stopping));
   }
 
   #over(link: Link, route: MxRoute | SmarthostRoute): boolean {
@@ -202,6 +210,7 @@ class Turn {
       const claim = await nextClaim(this.#house, this.#destination);
       if (claim || !link.session?.usable) return claim;
       await this.#writing;
+      if (this.#crowded()) return null;
       const { dispatcher, clock, stopping } = this.#house;
       const keys = this.#limits.map(({ key }) => key);
       if (!(await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping))) return null;
