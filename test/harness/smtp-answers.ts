@@ -145,3 +145,10 @@ function path(line: string): string {
 function decode(text: string): string {
   return Buffer.from(text, 'base64').toString('utf8');
 }
+
+/** RFC 5321 §4.5.2: a line that begins with a dot had one added. */
+export function unstuffed(body: Buffer): Buffer {
+  const text = body.toString('latin1');
+  const plain = text.replaceAll('\r\n..', '\r\n.');
+  return Buffer.from(text.startsWith('..') ? plain.slice(1) : plain, 'latin1');
+}

@@ -3,7 +3,7 @@
 // Never misbehaves on its own: only where the script says so.
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type Answer, SmtpAnswers } from './smtp-answers.ts';
+import { type Answer, SmtpAnswers, unstuffed } from './smtp-answers.ts';
 import type { PeerState, Point, Step } from './smtp-peer.ts';
 
 const END_OF_DATA = Buffer.from('\r\n.\r\n');
@@ -229,9 +229,12 @@ export class SmtpDialogue {
     const { secureContext, options } = this.#peer;
     plain.removeAllListeners('data');
     this.#input = Buffer.alloc(0);
-    if (options.tls?.handshake === 'hang' || secureContext === null) return;
-    if (options.tls?.handshake === 'broken') {
-      plain.once('data', () => plain.end('this is no handshake\r\n'));
+    const handshake = options.tls?.handshake;
+    if (handshake !== undefined || secureContext === null) {
+      plain.once('data', () => {
+        this.#peer.commands.push(`${this.#number} (client hello)`);
+        if (handshake === 'broken') plain.end('this is no handshake\r\n');
+      });
       return;
     }
     this.#secured = new TLSSocket(plain, { isServer: true, secureContext });
@@ -245,11 +248,4 @@ export class SmtpDialogue {
 function replyOf(step: Step): string {
   if (typeof step === 'string') return step;
   return step !== null && 'reply' in step ? (step.reply ?? '') : '';
-}
-
-/** RFC 5321 §4.5.2: a line that begins with a dot had one added. */
-function unstuffed(body: Buffer): Buffer {
-  const text = body.toString('latin1');
-  const plain = text.replaceAll('\r\n..', '\r\n.');
-  return Buffer.from(text.startsWith('..') ? plain.slice(1) : plain, 'latin1');
 }
