@@ -69,8 +69,9 @@ export class Channel {
     this.#lose('aborted', reason);
   }
 
-  /** Ends the connection after what is written, without waiting for the peer. */
+  /** Ends the connection in order, without waiting; at once when the peer has not taken all yet. */
   end(): void {
+    if (this.#socket.writableLength === 0) this.#socket.destroySoon();
     this.#lose('closed', 'we closed the connection');
   }
 
@@ -82,11 +83,8 @@ export class Channel {
   }
 
   #lose(cause: Lost['cause'], reason: string): void {
-    if (this.#lost === null) {
-      this.#lost = { kind: 'lost', cause, reason };
-      if (cause === 'closed') this.#socket.destroySoon();
-      else this.#socket.destroy();
-    }
+    this.#lost ??= { kind: 'lost', cause, reason };
+    if (!this.#socket.writableEnded) this.#socket.destroy();
     this.#changed();
   }
 

@@ -18,25 +18,41 @@ const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', '
 /** RFC 4954 §6: the login is wanted, or wrong, wherever it is said. */
 const loginCodes: ReadonlySet<number> = new Set([530, 535, 538]);
 
+/** Longer texts say no more, and every retry would carry them along. */
+const LONGEST_TEXT = 2_000;
+
 /** The failure that a refusal means. `smarthost`: the peer is one that we chose, and knows us. */
 export function judge(reply: Reply, phase: Phase, smarthost: boolean): Failure {
   if (reply.code < 400) return unexpected(reply, phase);
-  const failureClass = classify(reply, phase);
-  const relayRefused = smarthost && reply.code >= 500 && isRelayRefusal(reply.text);
-  const login = loginCodes.has(reply.code) || relayRefused;
-  const scope = login ? 'host' : scopeOf(reply, phase, failureClass);
-  const permanent = !login && isPermanent(reply, phase, failureClass);
+  const said = classify(reply, phase);
+  const ofUs = smarthost && reply.code >= 500 ? refusalOfUs(reply, phase, said) : null;
+  const login = loginCodes.has(reply.code) || ofUs === 'auth';
+  const forHost = login || ofUs !== null;
+  const permanent = !forHost && isPermanent(reply, phase, said);
+  const text = reply.text.slice(0, LONGEST_TEXT);
   const failure: Failure = {
-    scope,
+    scope: forHost ? 'host' : scopeOf(reply, phase, said),
     permanent,
-    class: relayRefused ? 'auth' : failureClass,
+    class: ofUs ?? said,
     status: statusOf(reply, permanent),
     phase,
-    text: `refused at ${phase}: ${reply.text.replaceAll('\n', ' ')}`,
-    reply: reply.text,
+    text: `refused at ${phase}: ${text.replaceAll('\n', ' ')}`,
+    reply: text,
   };
   return smarthost && (login || phase === 'auth') ? { ...failure, ours: true } : failure;
 }
+
+/**
+ * A smarthost that knows us no more, or has blocked us, says so to every mail: an expired password must
+ * not bounce the whole queue. What it says after the content may be about the content.
+ */
+function refusalOfUs({ text }: Reply, phase: Phase, said: FailureClass): FailureClass | null {
+  if (loginWords.test(text)) return 'auth';
+  return said === 'blocked' && phase !== 'final-dot' ? 'blocked' : null;
+}
+
+const loginWords =
+  /\brelay|(?:auth\w*|login) (?:is )?required|not (?:authenticated|logged in)|(?:must|please) (?:first )?(?:authenticate|log ?in)/i;
 
 /** The enhanced status that a reply begins with (RFC 2034 §4), or null. */
 export function enhancedStatus({ text }: Reply): string | null {
@@ -124,6 +140,7 @@ function inPhase(found: FailureClass, kind: 4 | 5, phase: Phase): FailureClass {
 /** Lower case, without accents, addresses, paths of links and the codes of each line. */
 function wordsOf(text: string): string {
   return text
+    .slice(0, LONGEST_TEXT)
     .replace(/^\d{3}(?:[ -](?:[245]\.\d{1,3}\.\d{1,3}\b)?|$)/gm, ' ')
     .normalize('NFD')
     .replace(/\p{M}/gu, '')
@@ -131,11 +148,4 @@ function wordsOf(text: string): string {
     .replace(/(https?:\/\/)?([\w.-]+)\/[^\s)>\]]*/g, '$2')
     .replace(/<[^<>\s]*>|[\w.+=-]+@[\w.-]+/g, '<>')
     .replace(/\s+/g, ' ');
-}
-
-/** Words by which a smarthost says that it does not know us: our login's failure, not the mail's. */
-function isRelayRefusal(text: string): boolean {
-  return /\brelay|(?:auth\w*|login) (?:is )?required|not (?:authenticated|logged in)|(?:must|please) (?:first )?(?:authenticate|log ?in)/i.test(
-    text,
-  );
 }

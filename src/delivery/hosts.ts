@@ -39,6 +39,7 @@ export async function mxPlan(
 ): Promise<HostPlan> {
   if (domain.startsWith('[')) return literalPlan(domain, port);
   const answer = await resolver.mx(domain, signal);
+  if (signal.aborted) return failed({ ...failureKinds.stopping, phase: 'dns', text: 'stopping' });
   if (answer.kind === 'failed') {
     const text = `the MX of ${domain} cannot be looked up: ${answer.reason}`;
     const failure: Failure = { ...failureKinds.lookupFailed, text };

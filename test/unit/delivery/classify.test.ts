@@ -78,7 +78,22 @@ describe('how far and how long', () => {
     expect(judged('554 5.7.1 Relay access denied', 'rcpt', true)).toBe('host auth 4.7.1 temporary ours');
     expect(judged('535 5.7.8 Bad password', 'auth', true)).toBe('host auth 4.7.8 temporary ours');
     expect(judged('554 5.7.1 Relay access denied', 'rcpt', false)).toBe('recipient policy 5.7.1 permanent');
+    expect(judged('550 Please authenticate first', 'mail', true)).toBe('host auth 4.0.0 temporary ours');
     expect(judged('550 5.1.1 No such user', 'rcpt', true)).toBe('recipient unknown-user 5.1.1 permanent');
+  });
+
+  test('a smarthost that has blocked us defers until it does so for the content', () => {
+    const blocked = '554 5.7.1 Client host rejected: blocked using bl.example';
+    expect(judged(blocked, 'rcpt', true)).toBe('host blocked 4.7.1 temporary');
+    expect(judged(blocked, 'rcpt', false)).toBe('recipient blocked 5.7.1 permanent');
+    expect(judged(blocked, 'final-dot', true)).toBe('message blocked 5.7.1 permanent');
+  });
+
+  test('a reply of any length is judged quickly and kept short', () => {
+    const startedAt = performance.now();
+    const failure = judge(reply(`550 ${'user mailbox sender '.repeat(3_000)}`), 'rcpt', false);
+    expect(performance.now() - startedAt).toBeLessThan(250);
+    expect(failure.reply).toHaveLength(2_000);
   });
 
   test('an answer that fits nowhere is a protocol error, and temporary', () => {
