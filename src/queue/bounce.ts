@@ -7,6 +7,7 @@ import { readOriginal } from '../mail/dsn-original.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { NewMessage } from '../spool/spool.ts';
 import { enqueue } from './enqueue.ts';
+import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 
 export interface Undelivered {
@@ -57,6 +58,17 @@ export async function report(
   const body = house.spool.receive();
   await body.write(built.content);
   return { message: dsn, entries, discarded: discarded.length, body };
+}
+
+/**
+ * Whether the entry is as it was when a report about it was begun: reading the content takes a moment, in
+ * which a run may claim it or settle it. Asked right before the commit, with nothing awaited in between.
+ */
+export function isUnchanged({ spool }: House, entry: QueueEntry): boolean {
+  const present = spool.entry(entry);
+  if (!present || spool.isClaimed(entry)) return false;
+  const same = present.destination === entry.destination && present.hold?.since === entry.hold?.since;
+  return same && present.due === entry.due && present.attempts === entry.attempts;
 }
 
 function reportTo(house: House, kind: 'failed' | 'delayed', message: Message): string | null {

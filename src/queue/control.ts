@@ -7,7 +7,7 @@ import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
 import { explain } from '../policy/evaluate.ts';
 import type { Change, Totals } from '../spool/spool.ts';
-import { report } from './bounce.ts';
+import { isUnchanged, report } from './bounce.ts';
 import type { QueueEntry } from './entry.ts';
 import { parseDestination } from './entry.ts';
 import { type House, placementContext } from './house.ts';
@@ -102,14 +102,13 @@ export class QueueControl implements Operations {
     filter: QueueFilter,
     reason: string | null,
   ): Promise<{ changed: number; busy: number }> {
-    let changed = 0;
-    let busy = 0;
+    const count = { changed: 0, busy: 0 };
     let writing: Promise<void>[] = [];
     for (const { message, entry } of this.#matching(filter)) {
-      if (this.#house.spool.isClaimed(entry)) busy++;
+      if (this.#house.spool.isClaimed(entry)) count.busy++;
       else if (applies(what, entry)) {
-        changed++;
-        writing.push(this.#apply(what, message, entry, reason));
+        const applied = this.#apply(what, message, entry, reason);
+        writing.push(applied.then((done) => void count[done ? 'changed' : 'busy']++));
       }
       if (writing.length < SLICE) continue;
       await Promise.all(writing);
@@ -117,7 +116,7 @@ export class QueueControl implements Operations {
       await nextTurn();
     }
     await Promise.all(writing);
-    return { changed, busy };
+    return count;
   }
 
   *#matching(filter: QueueFilter): Iterable<{ message: Message; entry: QueueEntry }> {
@@ -138,7 +137,8 @@ export class QueueControl implements Operations {
     return entry.recipients.some((index) => domainOf(message.recipients[index] ?? '') === wanted);
   }
 
-  #apply(what: QueueChange, message: Message, entry: QueueEntry, reason: string | null): Promise<void> {
+  /** False when the entry began to be delivered meanwhile. */
+  #apply(what: QueueChange, message: Message, entry: QueueEntry, reason: string | null): Promise<boolean> {
     switch (what) {
       case 'retry':
         return this.#retry(entry);
@@ -154,22 +154,24 @@ export class QueueControl implements Operations {
   }
 
   /** Now, whatever the schedule and a closed door say: the operator knows more than we do. */
-  async #retry(entry: QueueEntry): Promise<void> {
+  async #retry(entry: QueueEntry): Promise<boolean> {
     const now = this.#house.clock.now();
     await this.#house.spool.change({ put: [{ ...entry, due: now }] });
     const destination = this.#house.destinations.of(entry.destination);
     if (destination.backOff) destination.backOff = { ...destination.backOff, until: now };
     this.#house.dispatcher.arrived([entry.destination]);
+    return true;
   }
 
-  async #hold(message: Message, entry: QueueEntry, reason: string): Promise<void> {
+  async #hold(message: Message, entry: QueueEntry, reason: string): Promise<boolean> {
     const hold = { reason, since: this.#house.clock.now(), by: 'operator' } as const;
     await this.#house.spool.change({ put: [{ ...entry, hold }] });
     this.#each(message, entry, (of) => this.#house.observer.event({ ...of, event: 'held', reason }));
+    return true;
   }
 
   /** Back into the queue by the policy of today; crashes are forgiven. */
-  async #release(message: Message, entry: QueueEntry): Promise<void> {
+  async #release(message: Message, entry: QueueEntry): Promise<boolean> {
     const now = this.#house.clock.now();
     const { hold: _, ...rest } = entry;
     const free: QueueEntry = { ...rest, due: now, crashes: 0 };
@@ -177,16 +179,18 @@ export class QueueControl implements Operations {
     const change: Change = relocate(free, placements, now);
     await this.#house.spool.change(change);
     this.#house.dispatcher.arrived((change.put ?? []).map(({ destination }) => destination));
+    return true;
   }
 
-  async #remove(message: Message, entry: QueueEntry): Promise<void> {
+  async #remove(message: Message, entry: QueueEntry): Promise<boolean> {
     await this.#house.spool.change({ remove: [entry], ended: { removed: entry.recipients.length } });
     this.#each(message, entry, (of) =>
       this.#house.observer.event({ ...of, event: 'removed', by: 'operator' }),
     );
+    return true;
   }
 
-  async #bounce(message: Message, entry: QueueEntry, text: string): Promise<void> {
+  async #bounce(message: Message, entry: QueueEntry, text: string): Promise<boolean> {
     const failure: Failure = {
       scope: 'message',
       permanent: true,
@@ -198,15 +202,21 @@ export class QueueControl implements Operations {
     };
     const undelivered = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'failed', message, undelivered);
+    if (!isUnchanged(this.#house, entry)) {
+      dsn?.body.discard();
+      return false;
+    }
     const ended = { bounced: entry.recipients.length };
     await this.#house.spool.change({ remove: [entry], ended, ...(dsn && { born: [dsn] }) });
     this.#each(message, entry, (of) => {
       const { status, text: reason } = failure;
       this.#house.observer.event({ ...of, event: 'bounced', status, reason, dsn: dsn?.message.id ?? null });
     });
-    if (!dsn) return;
-    this.#house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
-    this.#house.dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+    if (dsn) {
+      this.#house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+      this.#house.dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+    }
+    return true;
   }
 
   #each(

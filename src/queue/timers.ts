@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../clock/clock.ts';
 import type { Failure } from '../delivery/failure.ts';
 import { nextWarning } from '../policy/schedule.ts';
 import type { DueTimer } from '../spool/spool.ts';
-import { report } from './bounce.ts';
+import { isUnchanged, report } from './bounce.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
@@ -96,6 +96,7 @@ export class MailTimers {
     if (!message) return;
     const undelivered = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'failed', message, undelivered);
+    if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
     await spool.change({
       remove: [entry],
       ended: { expired: entry.recipients.length },
@@ -125,6 +126,7 @@ export class MailTimers {
       entry.last ?? this.#house.destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
     const late = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'delayed', message, late);
+    if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
     // Warnings that came due while the daemon was down are one.
     let sent = entry.warnings + 1;
     let next = this.#nextWarning(entry, sent);
