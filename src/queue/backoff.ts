@@ -48,6 +48,12 @@ export function forgotten(destination: Destination): BackOffNotes {
   return { [backOffNote(destination.key)]: null };
 }
 
+/** Our own side of the trouble was changed: a probe may look at once. */
+export function mayProbe(destination: Destination, now: number): void {
+  const { backOff } = destination;
+  if (backOff?.last.ours) destination.backOff = { ...backOff, until: Math.min(backOff.until, now) };
+}
+
 /**
  * The destination did not answer, or turned everybody away. Several connections that break in the
  * same moment are one failure: a door that is closed already is not closed further.

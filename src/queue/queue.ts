@@ -2,6 +2,7 @@
 // daemon.ts starts it when the spool is open and stops it before the spool closes.
 // Never accepts mail itself: intake.ts does, and tells it what arrived.
 import type { RedisClientOptions } from '../redis/connection.ts';
+import { mayProbe } from './backoff.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { BACK_OFF_NOTES, type BackOff, type Destination, Destinations, standing } from './destinations.ts';
 import { Dispatcher, type Room } from './dispatcher.ts';
@@ -70,6 +71,7 @@ export function createQueue(options: QueueOptions): MailQueue {
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
     async policyChanged() {
+      for (const destination of destinations.all()) mayProbe(destination, options.clock.now());
       dispatcher.limitsChanged();
       return review(house, null);
     },

@@ -6,7 +6,7 @@ import type { Message } from '../mail/envelope.ts';
 import type { Change } from '../spool/spool.ts';
 import type { DestinationKey, QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { place } from './placement.ts';
+import { type Placement, place } from './placement.ts';
 import { inPlace, relocate } from './relocate.ts';
 
 /** Entries looked at before others get the loop: some milliseconds. */
@@ -48,12 +48,18 @@ function take(house: House, destination: DestinationKey | null, after: QueueEntr
 }
 
 function misplaced(house: House, entry: QueueEntry): { message: Message; change: Change } | null {
-  if (entry.hold || house.spool.isClaimed(entry)) return null;
+  if (house.spool.isClaimed(entry)) return null;
   const message = house.spool.message(entry.id);
   if (!message) return null;
   const placements = place(message, entry.recipients, entry, placementContext(house));
-  if (inPlace(entry, placements)) return null;
-  return { message, change: relocate(entry, placements, house.clock.now()) };
+  const { hold, ...free } = entry;
+  // What policy holds, policy lets go; everything else is an operator's to release.
+  const stays = hold ? hold.by !== 'policy' || isRejected(placements) : inPlace(entry, placements);
+  return stays ? null : { message, change: relocate(free, placements, house.clock.now()) };
+}
+
+function isRejected(placements: readonly Placement[]): boolean {
+  return placements.every(({ kind }) => kind === 'reject');
 }
 
 /** Reports what a committed relocation did and wakes the destinations that got mail. */
