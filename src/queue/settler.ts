@@ -133,8 +133,9 @@ function attemptEvent(
     to,
     result: failure?.inDoubt ? 'in-doubt' : RESULTS[verdict.kind],
     ...place,
-    host: attempt.via?.host ?? failure?.host ?? null,
-    ip: attempt.via?.ip ?? failure?.ip ?? null,
+    // Of several hosts that failed, the one whose answer this is.
+    host: failure?.host ?? attempt.via?.host ?? null,
+    ip: failure?.ip ?? attempt.via?.ip ?? null,
     source: attempt.via?.source ?? null,
     tls: attempt.via?.tls ?? null,
     reply: verdict.kind === 'delivered' ? verdict.reply : (failure?.reply ?? failure?.text ?? null),
