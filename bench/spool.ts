@@ -1,7 +1,7 @@
 // How fast the disk spool is: durable commits, claims with their settlement, and long use in random order.
-// Run by hand: `node bench/spool.ts [commits] [turnover]`; prints one line for each measurement.
+// Run by hand: `node bench/spool.ts [commits] [turnover] [resident] [destinations]`; prints one line for each measurement.
 // Never measures the network or policy: messages go straight into the spool and out of it.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../src/clock/clock.ts';
@@ -14,18 +14,39 @@ const TURNOVER = Number(process.argv[3] ?? 200_000);
 const RESIDENT = Number(process.argv[4] ?? TURNOVER / 10);
 const WRITERS = 200;
 const SIZE = 4096;
-const DESTINATIONS = 200;
+const DESTINATIONS = Number(process.argv[5] ?? 200);
 const content = Buffer.alloc(SIZE, 'Sendoff keeps mail.\r\n');
 
 const folder = mkdtempSync(join(process.env.SENDOFF_BENCH_FOLDER ?? tmpdir(), 'sendoff-bench-'));
-const spool = await open();
+let spool = await open();
 try {
   await commits(spool);
+  await restart();
   await settlements(spool);
   await turnover(spool);
 } finally {
   await spool.close();
   rmSync(folder, { recursive: true });
+}
+
+async function restart(): Promise<void> {
+  await spool.close();
+  const began = performance.now();
+  spool = await open();
+  const opened = performance.now() - began;
+  const destinations = [...spool.stock()].length;
+  const known = performance.now() - began;
+  const { queued } = spool.totals();
+  const line = `open after ${opened.toFixed(0)} ms, ${destinations} destinations known after ${known.toFixed(0)} ms`;
+  print(`start with ${queued} queued`, line);
+  const began2 = performance.now();
+  let seen = 0;
+  for (const _ of spool.scan(null)) seen++;
+  print('scan', `${Math.round((seen / (performance.now() - began2)) * 1000)} entries/s, ${memory()}`);
+  print(
+    'index',
+    `${Math.round(statSync(join(folder, 'spool/index/data.mdb')).size / queued)} octets a message`,
+  );
 }
 
 function open(): Promise<Spool> {
@@ -130,19 +151,19 @@ function take(from: Spool, number: number) {
 }
 
 /** Replaces messages in random order while `RESIDENT` of them stay. */
-async function turnover(spool: Spool): Promise<void> {
+async function turnover(to: Spool): Promise<void> {
   const resident: QueueEntry[] = [];
-  await rate(RESIDENT, async (number) => void resident.push(await add(spool, number)));
+  await rate(RESIDENT, async (number) => void resident.push(await add(to, number)));
   const step = Math.ceil(TURNOVER / 10);
   for (let done = 0; done < TURNOVER; done += step) {
     const speed = await rate(step, async (number) => {
       const place = Math.floor(Math.random() * resident.length);
       const [old] = resident.splice(place, 1, resident.at(-1) as QueueEntry);
       resident.pop();
-      if (old !== undefined) await spool.change({ remove: [old], ended: { delivered: 1 } });
-      resident.push(await add(spool, number));
+      if (old !== undefined) await to.change({ remove: [old], ended: { delivered: 1 } });
+      resident.push(await add(to, number));
     });
-    const times = (spool.diskUsed() / (resident.length * SIZE)).toFixed(2);
+    const times = (to.diskUsed() / (resident.length * SIZE)).toFixed(2);
     print(
       `in and out, ${done + step} done`,
       `${Math.round(speed)}/s, disk ${times} times what lives, ${memory()}`,

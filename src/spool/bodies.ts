@@ -77,7 +77,7 @@ export class SpoolBody implements BodyWriter {
       return { id, chunks: state.chunks, size: this.#size };
     }
     if (state.kind === 'done') return Promise.reject(new SpoolError('the content was used or discarded'));
-    return state.writer.finish(id, this.#size).then(() => null);
+    return finishFile(state.writer, id, this.#size);
   }
 
   /** The commit is over: nobody needs the frame any more. */
@@ -97,5 +97,15 @@ export class SpoolBody implements BodyWriter {
     this.#state = { kind: 'done' };
     if (state.kind === 'small') this.#room.held -= this.#size;
     if (state.kind === 'large') void state.writer.discard();
+  }
+}
+
+async function finishFile(writer: LargeWriter, id: string, size: number): Promise<null> {
+  try {
+    await writer.finish(id, size);
+    return null;
+  } catch (error) {
+    await writer.discard();
+    throw error;
   }
 }

@@ -2,7 +2,7 @@
 // disk-spool.ts adds works; each is told when it is on disk, or why it never will be.
 // Never tells anybody `on disk` before it is, and never goes on after a write of unknown outcome.
 import type { Milestone, ReachMilestone } from '../clock/milestones.ts';
-import type { Frame } from './frames.ts';
+import { type Frame, lengthOf } from './frames.ts';
 import type { SegmentPlace, Segments } from './segments.ts';
 import { SpoolError, type Totals } from './spool.ts';
 import { type Effects, Staging } from './staging.ts';
@@ -157,7 +157,9 @@ function failAll(works: readonly Work[], error: Error): void {
 function stageAll(batch: readonly Work[], staging: Staging): Work[] {
   const staged: Work[] = [];
   for (const work of batch) {
-    for (const place of work.places) staging.framePlaced(place);
+    for (const [index, place] of work.places.entries()) {
+      staging.framePlaced(place, lengthOf(work.frames[index] as Frame));
+    }
     try {
       work.stage(staging);
       staged.push(work);

@@ -2,7 +2,7 @@
 // daemon.ts takes it before anything in the folder is opened, and releases it last.
 // Never trusts a pid or a file's age: only a socket that answers is alive.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 
@@ -17,6 +17,8 @@ type Standing = 'owner' | 'candidate' | 'dead';
 const SUFFIX = '.sock';
 /** Longest path of a unix socket, less one octet for NUL: 104 on macOS, 108 on Linux. */
 const LONGEST_PATH = 103;
+/** On Linux a long path has a short name: the folder's descriptor. */
+const DESCRIPTORS = '/proc/self/fd';
 /** Milliseconds of silence after which a process counts as alive and ours to respect: it is stopped. */
 const ANSWER_WITHIN = 1000;
 
@@ -29,10 +31,9 @@ const ANSWER_WITHIN = 1000;
  * earlier one waits to hear that it did.
  */
 export async function lockFolder(folder: string): Promise<Lock | { readonly heldBy: number }> {
-  const home = join(folder, 'lock');
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const home = new Home(join(folder, 'lock'));
   const name = `${process.pid}-${randomBytes(4).toString('hex')}${SUFFIX}`;
-  const own = new Candidate(join(home, name));
+  const own = new Candidate(home, name);
   try {
     await own.show();
     const rival = await findRival(home, name);
@@ -45,34 +46,61 @@ export async function lockFolder(folder: string): Promise<Lock | { readonly held
   }
 }
 
+/** The folder of the sockets. */
+class Home {
+  readonly #folder: string;
+  #fd: number | null;
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    this.#folder = folder;
+    this.#fd = existsSync(DESCRIPTORS) ? openSync(folder, 'r') : null;
+  }
+
+  names(): string[] {
+    return readdirSync(this.#folder).filter((name) => name.endsWith(SUFFIX));
+  }
+
+  /** A path that a socket can have. */
+  path(name: string): string {
+    const path = join(this.#fd === null ? this.#folder : `${DESCRIPTORS}/${this.#fd}`, name);
+    if (Buffer.byteLength(path) <= LONGEST_PATH) return path;
+    throw new Error(`the path of the data folder is too long for a socket in it: ${path}`);
+  }
+
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+}
+
 /** This process's socket in the folder. */
 class Candidate implements Lock {
-  readonly #path: string;
+  readonly #home: Home;
+  readonly #name: string;
   readonly #server: Server;
   readonly #asking = new Set<Socket>();
-  #won = false;
+  #state: 'asking' | 'owner' | 'released' = 'asking';
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(home: Home, name: string) {
+    this.#home = home;
+    this.#name = name;
     this.#server = createServer((socket) => this.#answer(socket));
     this.#server.unref();
   }
 
   /** Appears in the folder only when it listens already: nobody can take it for dead. */
   async show(): Promise<void> {
-    if (Buffer.byteLength(this.#path) > LONGEST_PATH) {
-      throw new Error(`the path of the data folder is too long for a socket in it: ${this.#path}`);
-    }
-    const hidden = this.#path.slice(0, -SUFFIX.length);
+    const hidden = this.#home.path(this.#name.slice(0, -SUFFIX.length));
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen(hidden, resolve);
     });
-    renameSync(hidden, this.#path);
+    renameSync(hidden, this.#home.path(this.#name));
   }
 
   win(): this {
-    this.#won = true;
+    this.#state = 'owner';
     for (const socket of this.#asking) socket.end('owner');
     return this;
   }
@@ -81,7 +109,7 @@ class Candidate implements Lock {
   #answer(socket: Socket): void {
     socket.unref();
     socket.on('error', () => socket.destroy());
-    if (this.#won) {
+    if (this.#state === 'owner') {
       socket.end('owner');
       return;
     }
@@ -91,17 +119,20 @@ class Candidate implements Lock {
   }
 
   async release(): Promise<void> {
-    rmSync(this.#path, { force: true });
+    if (this.#state === 'released') return;
+    this.#state = 'released';
+    rmSync(this.#home.path(this.#name), { force: true });
     for (const socket of this.#asking) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#home.close();
   }
 }
 
 /** The name of a live process that has the folder or comes before us, or null. Removes dead sockets. */
-async function findRival(home: string, own: string): Promise<string | null> {
-  const others = readdirSync(home).filter((name) => name.endsWith(SUFFIX) && name !== own);
-  for (const other of others) {
-    const path = join(home, other);
+async function findRival(home: Home, own: string): Promise<string | null> {
+  for (const other of home.names()) {
+    if (other === own) continue;
+    const path = home.path(other);
     if ((await standingOf(path, own < other)) !== 'dead') return other;
     // Names are never used twice, so this cannot hit a newcomer.
     rmSync(path, { force: true });

@@ -75,9 +75,12 @@ export class Staging {
     this.addMessage({ ...stored, place });
   }
 
-  /** Notes that a frame was written, whether or not a message still needs it. */
-  framePlaced({ segment }: SegmentPlace): void {
-    this.#segmentChange(segment).placed++;
+  /** Notes that a frame of `octets` was written, whether or not a message still needs it. */
+  framePlaced({ segment, offset }: SegmentPlace, octets: number): void {
+    const change = this.#segmentChange(segment);
+    change.placed++;
+    change.end = Math.max(change.end, offset + octets);
+    this.touch();
   }
 
   putEntry(entry: QueueEntry): void {
@@ -131,10 +134,7 @@ export class Staging {
   }
 
   #lives(place: Place, size: number): void {
-    if (place.kind !== 'segment') return;
-    const change = this.#segmentChange(place.segment);
-    change.live += FRAME_HEADER + size;
-    change.end = Math.max(change.end, place.offset + FRAME_HEADER + size);
+    if (place.kind === 'segment') this.#segmentChange(place.segment).live += FRAME_HEADER + size;
   }
 
   #dies({ place, message }: StoredMessage): void {
