@@ -77,12 +77,14 @@ export class Parts {
     const { clock } = this.#seams;
     this.#log = createObserver({ level: this.#settings.log.level, clock, metrics: this.#metrics });
     this.#alarms = createAlarms(this.#log, clock, (alarm, text) => this.#mailAlarm(alarm, text));
-    this.#started.add(() => this.#log.flush());
   }
 
   /** Ends what was started. */
-  end(): Promise<void> {
-    return this.#started.end();
+  async end(): Promise<void> {
+    this.#log.info('Sendoff is stopping');
+    await this.#started.end();
+    this.#log.info('Sendoff has stopped');
+    this.#log.flush();
   }
 
   async lock(): Promise<void> {
