@@ -76,8 +76,9 @@ class Incoming implements IncomingMessage {
     this.#header = new HeaderCompletion({ received, at, id: this.id, hostname });
   }
 
+  /** A write that failed is told at the end: a client hears nothing before its final dot. */
   write(chunk: Buffer): Promise<void> | undefined {
-    return this.#put(this.#header.push(chunk));
+    return this.#put(this.#header.push(chunk))?.catch(() => undefined);
   }
 
   async finish(): Promise<{ accepted: string } | { refused: Reply }> {
@@ -101,9 +102,8 @@ class Incoming implements IncomingMessage {
   }
 
   #put(chunks: readonly Buffer[]): Promise<void> | undefined {
-    let wait: Promise<void> | undefined;
-    for (const chunk of chunks) wait = this.#body.write(chunk) ?? wait;
-    return wait;
+    const waits = chunks.map((chunk) => this.#body.write(chunk)).filter((wait) => wait !== undefined);
+    return waits.length > 0 ? Promise.all(waits).then(() => undefined) : undefined;
   }
 
   #refuse(refused: Reply): { refused: Reply } {

@@ -23,7 +23,7 @@ export interface Submission {
 export interface IncomingMessage {
   /** Queue id, known from the start: it stands in Received. */
   readonly id: string;
-  /** Takes ownership of the chunk; a promise means: wait before the next one. */
+  /** Takes ownership of the chunk; a promise means: wait before the next one. `finish` tells what failed. */
   write(chunk: Buffer): Promise<void> | undefined;
   /** Resolves when the mail is on disk (`accepted`), or with the reply that refuses it. Never rejects. */
   finish(): Promise<{ readonly accepted: string } | { readonly refused: Reply }>;

@@ -115,7 +115,10 @@ export class LargeWriter {
   /** Resolves when all of it is on disk, under its last name. */
   async finish(id: string, size: number): Promise<void> {
     await this.#pump;
-    if (this.#failure !== null) throw this.#failure;
+    if (this.#failure !== null) {
+      await this.discard();
+      throw this.#failure;
+    }
     try {
       const fd = this.#fd as number;
       await this.#owner.files.sync(fd);
