@@ -78,7 +78,7 @@ export function mailOf(subject: string, octets = 0): string {
 export function copies(...peers: readonly Peer[]): Map<string, number> {
   const counted = new Map<string, number>();
   for (const { data, to } of peers.flatMap(({ messages }) => messages)) {
-    const subject = /^Subject: (.*)\r$/m.exec(data.toString('latin1', 0, 2000))?.[1] ?? 'none';
+    const subject = subjectOf(data);
     for (const recipient of to) {
       for (const key of new Set([subject, `${subject} ${recipient}`])) {
         counted.set(key, (counted.get(key) ?? 0) + 1);
@@ -86,6 +86,27 @@ export function copies(...peers: readonly Peer[]): Map<string, number> {
     }
   }
   return counted;
+}
+
+/** Subjects of all copies, sorted: equal to the list of what was sent when each came exactly once. */
+export function onceEach(...peers: readonly Peer[]): string[] {
+  const subjects = peers.flatMap(({ messages }) => messages.map(({ data }) => subjectOf(data)));
+  return subjects.sort();
+}
+
+function subjectOf(data: Buffer): string {
+  return /^Subject: (.*)\r$/m.exec(data.toString('latin1', 0, 2000))?.[1] ?? 'none';
+}
+
+/** One message with this subject; resolves with its queue id. */
+export function send(sendoff: Sendoff, subject: string, to = `b@${DOMAIN}`, octets = 0): Promise<string> {
+  return sendoff.send({ from: 'a@example.net', to, content: mailOf(subject, octets) });
+}
+
+/** An operator's change through the admin API. */
+export function change(sendoff: Sendoff, what: string, filter: object): Promise<unknown> {
+  const headers = { 'content-type': 'application/json' };
+  return sendoff.api(`/api/queue/${what}`, { method: 'POST', headers, body: JSON.stringify(filter) });
 }
 
 /** Throws unless accepted = delivered + bounced + expired + discarded + removed + queued. */
