@@ -40,7 +40,7 @@ export const clearWords: readonly WordRule[] = [
   ]),
   rule('throttled', [
     `(?:daily|hourly|sending|outgoing|outbound|per (?:day|hour|minute))${within(25)}(?:quota|limit)`,
-    `(?:quota|limit)${within(25)}(?:per|this|an?|each) (?:day|hour|minute)`,
+    `(?:quota|limit)${within(60)}(?:per|this|an?|each) (?:day|hour|minute)`,
   ]),
   rule('mailbox-full', [
     `(?:mail ?box|mbox|inbox|maildir|account|user|recipient)${within(40)}(?:\\bfull\\b|out of (?:disk )?(?:space|storage)|over (?:its |the )?(?:quota|limit)|insufficient)`,
@@ -62,13 +62,14 @@ export const clearWords: readonly WordRule[] = [
   rule('content', [
     `(?:url|uri|link)s?\\b${within(40)}(?:black-? ?list|listed|blocked)|(?:black-? ?listed|listed|blocked|malicious) (?:url|uri|link)|uribl|surbl`,
     `rfc ?-?(?:2822|5322)\\b|rfc ?822 |(?:multiple|duplicate|missing|malformed|invalid|bad)${within(30)}headers?\\b|header (?:error|field)`,
-    '(?:banned|forbidden|blocked|dangerous|executable) (?:\\w+ )?(?:file|attachment|extension|content)',
+    '(?:banned|forbidden|blocked|dangerous|executable) (?:\\w+ )?(?:file|attachment|extension|content)|\\bbanned:',
+    'spamassassin|rspamd|spam (?:score|filter|content|message|detected)|(?:as|like|probability of|considered) spam\\b',
     `content${within(30)}(?:reject|block|denied|presents|filter|not accept)|message content|because of (?:its|the) content`,
   ]),
   rule('blocked', [
     `\\w*(?:rbl|dnsbl)s?\\b|black-? ?list|block-? ?list|deny-? ?list|black ?hole`,
     `spamhaus|spamcop|sorbs|barracuda(?:central|networks)|abuseat|senderscore|senderbase|talosintelligence|uceprotect|abusix|mailspike|spamrats|\\bcloudmark|sender\\.office\\.com`,
-    `reputation|complaints?\\b|banned|\\babus(?:e|ive)\\b`,
+    `reputation|complaints?\\b|\\babusive\\b|(?:for|due to|because of) abuse|(?:is|are|been) banned|banned (?:\\w+ )?(?:ip|host|server|network)|\\blisted (?:at|in|on|by)\\b`,
     `\\br-?dns\\b|reverse[- ](?:dns|lookup|hostname|address|resolution|mapping)|\\bptr\\b|fcrdns|forward[- ]confirmed|cannot find your (?:reverse )?host`,
     `dynamic(?:ally)? (?:\\w+ )?(?:ip|pool|host|address)|residential|dial-? ?up|generic (?:hostname|rdns)|\\bspf\\b|sender policy framework`,
     `unverif\\w+ sending ip|ip${within(20)}for sending`,
@@ -113,7 +114,7 @@ export const clearWords: readonly WordRule[] = [
     `${somebody}\\b${within(45)}${gone}`,
     `${nobody} (?:\\w+ ){0,2}?${somebody}`,
     `no (?:mail ?box|user|account|recipient)s?\\b|no such person|not our (?:user|customer)|recip(?:ient)?notfound|(?:address|recipient) rejected: (?:access denied|undeliverable)`,
-    'unknown local[- ]part|unroute?able address|user(?:name)? (?:does|is) not|not a registered',
+    'mail ?box name (?:is )?not allowed|unknown local[- ]part|unroute?able address|user(?:name)? (?:does|is) not|not a registered',
   ]),
   rule('unknown-user', [`(?:mail ?box|recipient|account|user) (?:is )?(?:unavailable|not available)`], 5),
 ];
@@ -123,6 +124,7 @@ export const vagueWords: readonly WordRule[] = [
   rule('unreachable', [
     `connection${within(15)}(?:refused|timed|reset|lost|closed|dropped)|timed? ?-?out|not reachable|unreachable|no answer`,
     `service${within(20)}(?:not available|unavailable|down\\b)|no smtp service|not accepting|not accept (?:any )?(?:e-?mail|mail|connections)(?! from)|shutting down|maintenance|try another`,
+    'hop count|too many hops|mail loop|routing loop|message expired|delivery time expired',
     `(?:insufficient|out of|no) (?:system )?(?:storage|resources|disk|space|memory)|disk full`,
     `(?:system|server|internal|upstream|database|backend|dns)${within(15)}(?:error|failure|problem|unavailable)`,
   ]),
