@@ -38,9 +38,9 @@ export class Network {
     return `s${++this.#names}@${HOME}`;
   }
 
-  /** A domain that no other test uses, without records. */
-  name(): string {
-    return `d${++this.#names}.test`;
+  /** A domain that no other test uses, without records; policies may know it by its parent. */
+  name(parent = 'test'): string {
+    return `d${++this.#names}.${parent}`;
   }
 
   /** A loopback address where nobody listens. */
@@ -62,8 +62,8 @@ export class Network {
     return startPeer({ address: this.address(), port: this.mxPort, ...options });
   }
 
-  async receiver(options: PeerOptions = {}): Promise<Receiver> {
-    const domain = this.name();
+  async receiver(options: PeerOptions = {}, parent?: string): Promise<Receiver> {
+    const domain = this.name(parent);
     const address = options.address ?? this.address();
     const peer = await this.peer({ hostname: `mx1.${domain}`, ...options, address });
     this.domain(domain, address);
