@@ -55,7 +55,7 @@ export async function report(
     eightBit: built.eightBit,
   } as const;
   const { entries, discarded } = enqueue(dsn, placementContext(house));
-  const body = house.spool.receive();
+  const body = house.spool.receive('dsn');
   await body.write(built.content);
   return { message: dsn, entries, discarded: discarded.length, body };
 }

@@ -16,7 +16,7 @@ export interface RoutedClaim {
 
 export async function nextClaim(house: House, destination: Destination): Promise<RoutedClaim | null> {
   for (;;) {
-    if (house.stopping.aborted || house.spool.trouble()) return null;
+    if (house.stopping.aborted || house.spool.broken()) return null;
     const now = house.clock.now();
     const claim = house.spool.claim(destination.key, now);
     if (!claim) return null;

@@ -14,7 +14,7 @@ export async function mailNotice(
   const id = spool.newId();
   const now = clock.now();
   try {
-    const body = spool.receive();
+    const body = spool.receive('notice');
     await body.write(buildNotice({ id, to: postmaster, hostname, now, alarm, text }));
     // From the null sender: a notice that cannot be delivered is nobody's to answer.
     const message = { id, origin: 'notice', arrived: now, from: '', recipients: [postmaster] } as const;

@@ -41,6 +41,7 @@ export class MailTimers {
   /** Since when attempts were possible: our start, or the last jump of the clock. */
   #awakeSince: number;
   #lastSweep: number;
+  #after: DueTimer | null = null;
   #timer: Timer | null = null;
   #sweeping: Promise<void> = Promise.resolve();
 
@@ -67,7 +68,10 @@ export class MailTimers {
     const now = this.#clock.now();
     if (Math.abs(now - this.#lastSweep) > JUMP_MS) this.#awakeSince = now;
     this.#lastSweep = now;
-    for (const due of this.#house.spool.timers(now, SLICE)) {
+    const slice = this.#house.spool.timers(now, SLICE, this.#after);
+    // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.
+    this.#after = slice.length < SLICE ? null : (slice.at(-1) ?? null);
+    for (const due of slice) {
       await this.#handle(due, now).catch((error: unknown) => {
         this.#house.observer.warn('a timer could not be handled', { id: due.entry.id, error: String(error) });
       });

@@ -177,10 +177,10 @@ export class DiskSpool implements Spool {
     return this.#store.stock();
   }
 
-  timers(now: number, limit: number): DueTimer[] {
+  timers(now: number, limit: number, after: DueTimer | null = null): DueTimer[] {
     const due: DueTimer[] = [];
     if (limit <= 0) return due;
-    for (const { at, ...key } of this.#store.timers(now)) {
+    for (const { at, ...key } of this.#store.timers(now, after)) {
       const entry = this.#claiming.isBusy(key) ? undefined : this.#store.entry(key);
       if (entry !== undefined && due.push({ at, entry }) >= limit) break;
     }
@@ -243,7 +243,11 @@ export class DiskSpool implements Spool {
   }
 
   trouble(): string | null {
-    return this.#commits.broken?.message ?? this.#parts.space.trouble();
+    return this.broken() ?? this.#parts.space.trouble();
+  }
+
+  broken(): string | null {
+    return this.#commits.broken?.message ?? null;
   }
 
   async close(): Promise<void> {

@@ -130,10 +130,10 @@ export interface Spool {
   /** All destinations with entries, for the start of the queue. */
   stock(): Iterable<DestinationStock>;
   /**
-   * Entries whose expiry or warning is due, earliest first, at most `limit`; claimed ones are left out,
-   * and held ones: a hold stops the clock until it is released.
+   * Entries whose expiry or warning is due and that come after `after`, earliest first, at most `limit`;
+   * claimed ones are left out, and held ones: a hold stops the clock until it is released.
    */
-  timers(now: number, limit: number): DueTimer[];
+  timers(now: number, limit: number, after?: DueTimer | null): DueTimer[];
 
   message(id: string): Message | undefined;
   body(id: string): Promise<Body | undefined>;
@@ -156,6 +156,8 @@ export interface Spool {
   diskUsed(): number;
   /** Why no mail can be taken now (disk full, failed write), or null. */
   trouble(): string | null;
+  /** Why nothing can be written any more, or null: an outcome could not be kept either. */
+  broken(): string | null;
   /** Waits for what is being written, then lets the data folder go. */
   close(): Promise<void>;
 }

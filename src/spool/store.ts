@@ -13,7 +13,7 @@ import {
   unpackEntry,
   unpackMessage,
 } from './records.ts';
-import { SpoolError, type Totals } from './spool.ts';
+import { type DueTimer, SpoolError, type Totals } from './spool.ts';
 import { emptyTotals } from './totals.ts';
 
 /** An entry's place in the index of what is due. */
@@ -234,8 +234,9 @@ export class Store {
   }
 
   /** Entries whose timer is due at `now`, earliest first. */
-  *timers(now: number): Generator<{ readonly at: number } & EntryKey> {
-    for (const key of this.#timers.getKeys({ start: [], end: [now, LAST_ID] })) {
+  *timers(now: number, after: DueTimer | null): Generator<{ readonly at: number } & EntryKey> {
+    const start: Key = after === null ? [] : [after.at, after.entry.id, after.entry.seq];
+    for (const key of this.#timers.getKeys({ start, end: [now, LAST_ID], exclusiveStart: after !== null })) {
       const [at, id, seq] = key as [number, string, number];
       yield { at, id, seq };
     }
