@@ -244,7 +244,6 @@ export class SmtpDialogue {
   }
 }
 
-/** The text of a step that ends in a reply. */
 function replyOf(step: Step): string {
   if (typeof step === 'string') return step;
   return step !== null && 'reply' in step ? (step.reply ?? '') : '';

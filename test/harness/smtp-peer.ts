@@ -223,14 +223,9 @@ function makeState(hostname: string, options: PeerOptions, secureContext: tls.Se
       used.set(point, index + 1);
       const scripted = script[point] ?? null;
       if (typeof scripted === 'function') return scripted({ ...call, count });
-      if (isList(scripted)) return scripted[index] ?? null;
-      return scripted;
+      return Array.isArray(scripted) ? (scripted[index] ?? null) : (scripted as Step);
     },
   };
-}
-
-function isList(scripted: Step | readonly Step[]): scripted is readonly Step[] {
-  return Array.isArray(scripted);
 }
 
 async function secureContextFor(

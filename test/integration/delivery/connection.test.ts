@@ -211,6 +211,11 @@ describe('before MAIL', () => {
     expect(peer.messages[0]).toMatchObject({ helo: 'nine.test', clientAddress: '127.0.0.9' });
   });
 
+  test('a local address that this machine does not have is our fault', async () => {
+    const sources = [{ address: '192.0.2.77', ehlo: 'far.test', weight: 1 }];
+    expect((await attempt({}, { sources })).outcome).toBe('destination 4.4.1 unreachable ours');
+  });
+
   test('an abort ends the opening at once', async () => {
     const peer = await startPeer({ script: { greeting: hang } });
     const stop = new AbortController();
