@@ -111,7 +111,8 @@ function follow(
     const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
     return defer({ hold: { reason, since: now, by: 'policy' }, due: now });
   }
-  if (failure.aborted) return defer({ due: now });
+  // A stop breaks off what is under way; past its final dot the peer may be at work on it all the same.
+  if (failure.aborted) return defer({ due: failure.inDoubt ? now + DOUBT_PAUSE_MS : now });
   if (placement.destination !== tried.destination) {
     return defer({ destination: placement.destination, routeAttempts: 0, due: now });
   }
