@@ -12,10 +12,11 @@ function has(command: string): boolean {
   return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', command], { stdio: 'ignore' }).status === 0;
 }
 
-/** A Redis of the operator's own needs no server on this machine. */
-function configured(): boolean {
-  const names = Object.keys(process.env).map((name) => name.toUpperCase());
-  return names.includes('SENDOFF_REDIS_URL') || names.includes('SENDOFF__REDIS__URL');
+/** Whether the settings name a Redis: then no server is needed on this machine. Mistakes are the daemon's to say. */
+async function configured(): Promise<boolean> {
+  const { loadSettings } = await import('../src/config/load.ts');
+  const loaded = loadSettings({ environment: process.env });
+  return 'settings' in loaded && loaded.settings.redisUrl !== null;
 }
 
 function fail(text: string): never {
@@ -39,4 +40,5 @@ function ensureRedis(): void {
   if (!servers.some(has)) fail(`that did not work: install ${servers.join(' or ')} by hand`);
 }
 
-if (!(process.argv.includes('--unless-configured') && configured())) ensureRedis();
+const optional = process.argv.includes('--unless-configured');
+if (!servers.some(has) && !(optional && (await configured()))) ensureRedis();

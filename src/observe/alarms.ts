@@ -14,7 +14,9 @@ export const alarmNames = [
   'hostname', // our name has no dot, and mail goes straight to MX hosts
   'policy-reload', // a changed policy is broken: the old one is in force
   'redis-config', // Redis may lose what it holds, or evict it
+  'redis-died', // the embedded Redis ended by itself and is started again
   'redis-down',
+  'redis-emptied', // the embedded Redis did not take its AOF and began anew
   'spool-failed', // a write or an fsync failed: the process ends
 ] as const;
 export type AlarmName = (typeof alarmNames)[number];

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, s
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, pause } from '../clock/clock.ts';
+import type { Alarms } from '../observe/alarms.ts';
 import type { Observer } from '../observe/events.ts';
 import type { RedisAddress } from './connection.ts';
 import { findServer, RedisStartError, type ServerProcess, SOCKET, startServer } from './server.ts';
@@ -23,6 +24,7 @@ export interface EmbeddedRedisOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly observer: Observer;
+  readonly alarms: Alarms;
   /** Gives up a start that is under way; after the start, `stop` is what ends it. */
   readonly signal?: AbortSignal;
 }
@@ -48,14 +50,14 @@ const REFUSED = 'refused';
  * Throws RedisStartError: no program, an old one that does not end, or its last words.
  */
 export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise<EmbeddedRedis> {
-  const { clock, observer } = options;
+  const { clock, observer, alarms } = options;
   const program = await findServer();
   mkdirSync(options.folder, { recursive: true, mode: 0o700 });
   const folder = realpathSync(options.folder);
   const door = openDoor(folder);
   const stopping = new AbortController();
   const start = (signal: AbortSignal): Promise<ServerProcess> =>
-    startOrSetAside(folder, observer, () => startServer(program, folder, door.socket, clock, signal));
+    startOrSetAside(folder, alarms, () => startServer(program, folder, door.socket, clock, signal));
 
   let server: ServerProcess | null;
   try {
@@ -72,14 +74,15 @@ export async function startEmbeddedRedis(options: EmbeddedRedisOptions): Promise
       const how = await server.ended;
       server = null;
       if (stopping.signal.aborted) return;
-      alarm(observer, 'redis-died', `Redis died and is started again; delivery waits, mail is safe: ${how}`);
+      alarms.raise('redis-died', `Redis died and is started again; delivery waits, mail is safe: ${how}`);
       if (clock.now() - startedAt > STEADY_AFTER) deaths = 0;
       while (server === null && (await pause(clock, restartDelay(deaths++), stopping.signal))) {
         server = await start(stopping.signal).catch((error: Error) => {
-          if (!stopping.signal.aborted) alarm(observer, 'redis-down', error.message);
+          if (!stopping.signal.aborted) alarms.raise('redis-down', error.message);
           return null;
         });
       }
+      alarms.clear('redis-died');
       // It came up in the very moment of the stop.
       if (stopping.signal.aborted) await server?.end();
     }
@@ -108,7 +111,7 @@ function restartDelay(deaths: number): number {
  */
 async function startOrSetAside(
   folder: string,
-  observer: Observer,
+  alarms: Alarms,
   start: () => Promise<ServerProcess>,
 ): Promise<ServerProcess> {
   try {
@@ -117,7 +120,7 @@ async function startOrSetAside(
     if (!(error instanceof RedisStartError && error.refused && setAside(folder))) throw error;
     const server = await start();
     const kept = join(folder, REFUSED);
-    alarm(observer, 'redis-emptied', `Redis did not take its AOF, now in ${kept}: ${error.message}`);
+    alarms.raise('redis-emptied', `Redis did not take its AOF, now in ${kept}: ${error.message}`);
     return server;
   }
 }
@@ -145,8 +148,4 @@ function openDoor(folder: string): { readonly socket: string; close(): void } {
     socket: join(door, 'redis', SOCKET),
     close: () => rmSync(door, { recursive: true, force: true }),
   };
-}
-
-function alarm(observer: Observer, name: string, text: string): void {
-  observer.event({ event: 'alarm', alarm: name, text });
 }

@@ -29,8 +29,8 @@ export interface OpenRedisOptions {
 
 /** Rejects when the private server cannot be started, or (UnfitConfiguration) when the Redis found must not be used. */
 export async function openRedis(options: OpenRedisOptions): Promise<DaemonRedis> {
-  const { url, folder, clock, observer } = options;
-  const embedded = url === null ? await startEmbeddedRedis({ folder, clock, observer }) : null;
+  const { url } = options;
+  const embedded = url === null ? await startEmbeddedRedis(options) : null;
   const address = embedded?.address ?? parseRedisUrl(url ?? '');
   const pulse = openPulse(address);
   const close = async (): Promise<void> => {

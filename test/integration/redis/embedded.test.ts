@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../../src/clock/clock.ts';
+import { createAlarms } from '../../../src/observe/alarms.ts';
 import type { MailEvent, Observer } from '../../../src/observe/events.ts';
 import { redisOptions } from '../../../src/redis/connection.ts';
 import { type EmbeddedRedis, startEmbeddedRedis } from '../../../src/redis/embedded.ts';
@@ -15,17 +16,18 @@ import { temporaryFolder } from '../../harness/folder.ts';
 import { serverProgram } from '../../harness/redis.ts';
 import { until } from '../../harness/until.ts';
 
-const alarms: MailEvent[] = [];
+const said: MailEvent[] = [];
 const observer: Observer = {
-  event: (event) => alarms.push(event),
+  event: (event) => said.push(event),
   info: () => undefined,
   warn: () => undefined,
   debug: () => undefined,
 };
 
 async function start(folder: string): Promise<EmbeddedRedis> {
-  alarms.length = 0;
-  const redis = await startEmbeddedRedis({ folder, clock: systemClock, observer });
+  said.length = 0;
+  const alarms = createAlarms(observer, systemClock);
+  const redis = await startEmbeddedRedis({ folder, clock: systemClock, observer, alarms });
   onTestFinished(() => redis.stop());
   return redis;
 }
@@ -69,7 +71,7 @@ test('listens on its socket alone, keeps an AOF, never evicts, and keeps its key
 
   const second = await start(folder);
   expect(await call(second, 'GET', 'key')).toBe('value');
-  expect(alarms).toEqual([]);
+  expect(said).toEqual([]);
 });
 
 test('kill -9 is noticed and healed, with an alarm', async () => {
@@ -81,7 +83,7 @@ test('kill -9 is noticed and healed, with an alarm', async () => {
   await until('Redis to be back', () => redis.alive());
   expect(await call(redis, 'PING')).toBe('PONG');
   expect(pidIn(folder)).not.toBe(pid);
-  expect(alarms).toMatchObject([{ event: 'alarm', alarm: 'redis-died' }]);
+  expect(said).toMatchObject([{ event: 'alarm', alarm: 'redis-died' }]);
 });
 
 test('stop in the middle of a restart leaves nothing running', async () => {
@@ -124,7 +126,7 @@ test('an AOF that Redis refuses is set aside, with an alarm', async () => {
   writeFileSync(incrementalAof(folder), 'this is no AOF\r\n');
   const again = await start(folder);
   expect(await call(again, 'GET', 'key')).toBeNull();
-  expect(alarms).toMatchObject([{ alarm: 'redis-emptied' }]);
+  expect(said).toMatchObject([{ alarm: 'redis-emptied' }]);
   expect(readdirSync(join(folder, 'refused'))).toEqual(['appendonlydir']);
 });
 
@@ -164,7 +166,8 @@ test.skipIf(!tied)('dies with a daemon that is killed', async () => {
     import { systemClock } from ${JSON.stringify(import.meta.resolve('../../../src/clock/clock.ts'))};
     import { startEmbeddedRedis } from ${JSON.stringify(import.meta.resolve('../../../src/redis/embedded.ts'))};
     const observer = { event() {}, info() {}, warn() {}, debug() {} };
-    await startEmbeddedRedis({ folder: ${JSON.stringify(folder)}, clock: systemClock, observer });
+    const alarms = { raise() {}, clear() {} };
+    await startEmbeddedRedis({ folder: ${JSON.stringify(folder)}, clock: systemClock, observer, alarms });
     console.log('ready');`;
   const daemon = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -189,9 +192,8 @@ test('without a server on PATH, one line says what to type', async () => {
 
 test('a start can be given up', async () => {
   const folder = temporaryFolder();
-  const signal = AbortSignal.abort();
-  await expect(startEmbeddedRedis({ folder, clock: systemClock, observer, signal })).rejects.toThrow(
-    'stopped',
-  );
+  const alarms = createAlarms(observer, systemClock);
+  const options = { folder, clock: systemClock, observer, alarms, signal: AbortSignal.abort() };
+  await expect(startEmbeddedRedis(options)).rejects.toThrow('stopped');
   expect(existsSync(join(folder, 'redis.pid')) && runs(pidIn(folder))).toBe(false);
 });

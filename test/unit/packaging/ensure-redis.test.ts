@@ -2,7 +2,7 @@
 // The decision is data; the script around it is run where that changes nothing.
 // Never installs anything.
 import { spawnSync } from 'node:child_process';
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decide, type Machine } from '../../../scripts/redis-install.ts';
@@ -72,4 +72,13 @@ test('a Redis URL in the environment makes a server needless for npm start, not 
 test('says nothing where a server is there', () => {
   const { status, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+});
+
+test('a Redis URL in the settings counts too', () => {
+  const settings = join(temporaryFolder(), 'sendoff.yaml');
+  writeFileSync(settings, 'redis: { url: redis://cache.example }\n');
+  const environment = { SENDOFF_NO_INSTALL: '1', SENDOFF_CONFIG: settings };
+  expect(run(['--unless-configured'], environment).status).toBe(0);
+  writeFileSync(settings, 'hostname: relay.example.net\n');
+  expect(run(['--unless-configured'], environment).status).toBe(69);
 });
