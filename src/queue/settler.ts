@@ -105,7 +105,8 @@ function tellDeferred(
   }
   const { status, class: failureClass } = failure;
   const reason = failure.reply ?? failure.text;
-  const next = new Date(entry.due).toISOString();
+  const closedUntil = house.destinations.get(entry.destination)?.backOff?.until ?? 0;
+  const next = new Date(Math.max(entry.due, closedUntil)).toISOString();
   house.observer.event({ ...of, event: 'deferred', route, status, class: failureClass, reason, next });
 }
 
