@@ -3,8 +3,8 @@
 // Never skips policy: only the route may be forced.
 import { isAscii } from 'node:buffer';
 import type { Address } from '../mail/envelope.ts';
+import { parsePath } from '../mail/path.ts';
 import { decide } from '../policy/evaluate.ts';
-import { parsePath } from '../relay/path.ts';
 import { commitMessage, type IntakeOptions } from './intake.ts';
 
 /** Mail that an operator hands in. `content` is asked for once the queue id is known. */

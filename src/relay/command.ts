@@ -1,8 +1,9 @@
 // Command lines taken apart: verb, argument, path, ESMTP parameters (RFC 5321 §4.1.1, §4.1.1.11).
 // Stands between input.ts, which finds the line, and session.ts, which obeys it.
 // Never knows the state of a session.
+
+import { type Path, parsePath, pathEnd } from '../mail/path.ts';
 import type { Reply } from './intake.ts';
-import { type Path, parsePath, pathEnd } from './path.ts';
 import { tooBig } from './reception.ts';
 import { reply } from './replies.ts';
 

@@ -2,9 +2,9 @@
 // Made by session.ts; ends in the intake's hands.
 // Never opens the relay: who is not trusted reaches the postmaster and nobody else.
 import type { Address, Client } from '../mail/envelope.ts';
+import type { Path } from '../mail/path.ts';
 import { checkMailParameters, checkRcptParameters, parsePathCommand } from './command.ts';
 import type { IncomingMessage, Intake, Reply, Submission } from './intake.ts';
-import type { Path } from './path.ts';
 import { no, ok, reply } from './replies.ts';
 import type { SessionRules } from './rules.ts';
 

@@ -1,9 +1,9 @@
 // Reverse paths and forward paths as MAIL and RCPT carry them, in their normal form (RFC 5321 §4.1.2).
-// Stands between the command line (session.ts) and everything that handles an address.
+// relay/ reads commands with it, queue/send.ts what an operator types; everybody behind them relies on the form.
 // Never judges who may use an address, only whether it is one.
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
-import type { Address } from '../mail/envelope.ts';
+import type { Address } from './envelope.ts';
 
 export type Path =
   | { readonly kind: 'null' }

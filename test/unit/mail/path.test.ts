@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Path, parsePath, pathEnd } from '../../../src/relay/path.ts';
+import { type Path, parsePath, pathEnd } from '../../../src/mail/path.ts';
 
 const address = (text: string): string => {
   const path = parsePath(text);
