@@ -1,7 +1,7 @@
 // message/delivery-status: what became of each recipient, for programs to read (RFC 3464 §2).
 // dsn.ts places it between the words for people and the message given back.
 // Never lets a peer's words end a field: everything is printable ASCII, folded by us.
-import type { DsnInput, DsnRecipient } from './dsn.ts';
+import type { DsnInput, DsnRecipient } from './dsn-input.ts';
 import { mailDate } from './received.ts';
 
 /** A soft limit: where a space allows, no line is longer (RFC 5322 §2.1.1). */

@@ -2,7 +2,7 @@
 // dsn.ts puts them first in the report.
 // Never blames, never asks the reader to know the protocol; the exact answer is quoted all the same.
 import type { Failure, FailureClass } from '../delivery/failure.ts';
-import type { DsnInput, DsnRecipient } from './dsn.ts';
+import type { DsnInput, DsnRecipient } from './dsn-input.ts';
 import { mailDate } from './received.ts';
 
 /** Columns of the text: what mail programs show without wrapping. */

@@ -1,43 +1,13 @@
 // Delivery status notifications: a report of failed or delayed recipients as a message of its own.
 // queue/ hands in what it knows when it settles or warns; the spool takes the result as a new message.
 // Never decides whether a report is due, never writes an envelope (the sender is null: RFC 5321 §6.1).
-import type { Failure } from '../delivery/failure.ts';
 import { deliveryStatus, field } from './dsn-fields.ts';
-import { headerSection, type Original, returnedPart } from './dsn-original.ts';
+import type { DsnInput } from './dsn-input.ts';
+import { headerSection, returnedPart } from './dsn-original.ts';
 import { dsnSubject, dsnWords } from './dsn-words.ts';
-import type { Address, QueueId } from './envelope.ts';
+
 import { quotedPrintable } from './quoted-printable.ts';
 import { mailDate } from './received.ts';
-
-export interface DsnRecipient {
-  readonly address: Address;
-  /** The last one. Permanent: refused; temporary in a `failed` report: given up after too long. */
-  readonly failure: Failure;
-  /** Attempts that reached the recipient's side. */
-  readonly attempts: number;
-  /** Times in ms since the epoch. */
-  readonly lastAttempt?: number;
-  /** When the message will be given up: for `delayed`. */
-  readonly willRetryUntil?: number;
-}
-
-export interface DsnInput {
-  readonly kind: 'failed' | 'delayed';
-  /** Of the report itself. */
-  readonly id: QueueId;
-  /** Our name. */
-  readonly hostname: string;
-  readonly now: number;
-  /** Where the report goes: `from`, or the postmaster when `from` is null. */
-  readonly to: Address;
-  /** Reverse path of the original; `''` when the original is a report itself (double bounce). */
-  readonly from: Address;
-  readonly originalId: QueueId;
-  readonly arrived: number;
-  /** All of one kind and of one message; never empty. */
-  readonly recipients: readonly DsnRecipient[];
-  readonly original: Original;
-}
 
 export interface Dsn {
   /** Header and body, CRLF line ends, not dot-stuffed. */

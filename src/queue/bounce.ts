@@ -2,7 +2,8 @@
 // settler.ts and timers.ts put it into the commit that settles; mail/dsn.ts writes the content.
 // Never answers a null sender, and never a report with a report (RFC 3834 §2, RFC 5321 §6.1).
 import type { Failure } from '../delivery/failure.ts';
-import { buildDsn, type DsnRecipient } from '../mail/dsn.ts';
+import { buildDsn } from '../mail/dsn.ts';
+import type { DsnRecipient } from '../mail/dsn-input.ts';
 import { readOriginal } from '../mail/dsn-original.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { NewMessage } from '../spool/spool.ts';

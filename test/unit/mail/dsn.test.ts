@@ -3,7 +3,8 @@
 // Never compares whole reports: wording may change, what it says may not.
 import { expect, test } from 'vitest';
 import type { Failure } from '../../../src/delivery/failure.ts';
-import { buildDsn, type DsnInput, type DsnRecipient } from '../../../src/mail/dsn.ts';
+import { buildDsn } from '../../../src/mail/dsn.ts';
+import type { DsnInput, DsnRecipient } from '../../../src/mail/dsn-input.ts';
 import { RETURN_LIMIT } from '../../../src/mail/dsn-original.ts';
 import { type ParsedDsn, parseDsn } from '../../harness/dsn.ts';
 
