@@ -9,8 +9,7 @@ import type { SendoffOptions } from './sendoff.ts';
 export function writeConfiguration(folder: string, options: SendoffOptions): string {
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'sendoff.yaml');
-  const policyFile = join(folder, 'policy.yaml');
-  if (options.policy) writeFileSync(policyFile, JSON.stringify(options.policy));
+  if (options.policy) writePolicy(folder, options.policy);
   const settings = {
     hostname: 'relay.example.net',
     data: './data',
@@ -26,4 +25,8 @@ export function writeConfiguration(folder: string, options: SendoffOptions): str
   };
   writeFileSync(file, JSON.stringify(settings));
   return file;
+}
+
+export function writePolicy(folder: string, policy: Readonly<Record<string, unknown>>): void {
+  writeFileSync(join(folder, 'policy.yaml'), JSON.stringify(policy));
 }

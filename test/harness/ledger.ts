@@ -2,7 +2,8 @@
 // Opened before the test sends anything; the difference is what the test accounts for.
 // Never accepts books that do not balance.
 import { expect } from 'vitest';
-import type { Books, Sendoff } from './sendoff.ts';
+import type { Books } from './books.ts';
+import type { Sendoff } from './sendoff.ts';
 
 export interface Ledger {
   /** Waits until exactly this came in since; what is not named is 0. */

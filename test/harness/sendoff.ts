@@ -3,12 +3,13 @@
 // Never outlives the test that started it.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
-import { writeConfiguration } from './configuration.ts';
+import { type Books, readBooks } from './books.ts';
+import { writeConfiguration, writePolicy } from './configuration.ts';
 import type { Beginning, Fate, Order, Word } from './daemon-process.ts';
 import type { DiskState } from './disk.ts';
 import { temporaryFolder } from './folder.ts';
@@ -29,23 +30,16 @@ export interface SendoffOptions {
   readonly offset?: number;
   readonly fate?: Fate;
   readonly segmentSize?: number;
+  /** An authority to trust besides the system's, PEM. */
+  readonly authority?: string;
   /** Variables in place of those of this process. */
   readonly environment?: Readonly<Record<string, string>>;
 }
 
+export type { Books } from './books.ts';
+
 /** A line of the log. */
 export type LogLine = { readonly event?: string; readonly msg?: string; readonly [field: string]: unknown };
-
-export interface Books {
-  readonly accepted: number;
-  readonly delivered: number;
-  readonly bounced: number;
-  readonly expired: number;
-  readonly discarded: number;
-  readonly removed: number;
-  readonly queued: number;
-  readonly held: number;
-}
 
 /** Compiled sources: a daemon that finds them starts in half the time. Checked against the sources by Node. */
 const COMPILED = new URL('../../node_modules/.cache/compiled', import.meta.url).pathname;
@@ -162,31 +156,36 @@ export class Sendoff {
     return id;
   }
 
+  /** A change of the queue through the admin API. */
+  async change(
+    what: string,
+    filter: Readonly<Record<string, string>>,
+  ): Promise<{ changed: number; busy: number }> {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await this.api(`/api/queue/${what}`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(filter),
+    });
+    return answer as { changed: number; busy: number };
+  }
+
   async api(path: string, init?: RequestInit): Promise<unknown> {
     const response = await fetch(`http://127.0.0.1:${this.admin}${path}`, init);
     const text = await response.text();
     return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
   }
 
+  /** Puts another policy in force; resolves with what is wrong with it. */
+  async setPolicy(policy: Readonly<Record<string, unknown>>): Promise<readonly string[]> {
+    writePolicy(this.folder, policy);
+    const { problems } = (await this.api('/api/reload', { method: 'POST' })) as { problems: string[] };
+    return problems;
+  }
+
   /** The books as /metrics has them. */
   async books(): Promise<Books> {
-    const text = String(await this.api('/metrics'));
-    const sum = (name: string): number =>
-      [...text.matchAll(new RegExp(`^${name}(?:{[^}]*})? (\\d+)`, 'gm'))].reduce(
-        (n, m) => n + Number(m[1]),
-        0,
-      );
-    const of = (outcome: string): number => sum(`sendoff_recipients_total{outcome="${outcome}"}`);
-    return {
-      accepted: sum('sendoff_recipients_accepted_total'),
-      delivered: of('delivered'),
-      bounced: of('bounced'),
-      expired: of('expired'),
-      discarded: of('discarded'),
-      removed: of('removed'),
-      queued: sum('sendoff_recipients_queued'),
-      held: sum('sendoff_recipients_held'),
-    };
+    return readBooks(String(await this.api('/metrics')));
   }
 
   /** Waits until nothing is queued any more, then returns the books. */
@@ -246,15 +245,22 @@ async function end(sendoff: Sendoff): Promise<void> {
 
 function launch(folder: string, options: SendoffOptions): { sendoff: Sendoff; ready: Promise<void> } {
   const file = writeConfiguration(folder, options);
-  const { offset = 0, fate = null, segmentSize, environment } = options;
+  const { offset = 0, fate = null, segmentSize, environment, authority } = options;
   const beginning: Beginning = { offset, fate, ...(segmentSize && { segmentSize }) };
   const child = fork(ENTRY, [file, JSON.stringify(beginning)], {
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // biome-ignore lint/style/noProcessEnv: a child process has the environment of its parent.
-    env: { ...(environment ?? process.env), NODE_COMPILE_CACHE: COMPILED },
+    env: { ...(environment ?? process.env), NODE_COMPILE_CACHE: COMPILED, ...trust(folder, authority) },
   });
   const sendoff = new Sendoff(folder, child, offset);
   return { sendoff, ready: untilReady(sendoff) };
+}
+
+function trust(folder: string, authority: string | undefined): { NODE_EXTRA_CA_CERTS?: string } {
+  if (authority === undefined) return {};
+  const file = join(folder, 'authority.pem');
+  writeFileSync(file, authority);
+  return { NODE_EXTRA_CA_CERTS: file };
 }
 
 async function untilReady(sendoff: Sendoff): Promise<void> {
