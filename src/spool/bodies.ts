@@ -60,9 +60,7 @@ export class SpoolBody implements BodyWriter {
     const writer = this.#room.large.create((error) => this.#room.commits.breakOff(error));
     this.#room.held -= this.#size;
     this.#state = { kind: 'large', writer };
-    let wait: Promise<void> | undefined;
-    for (const chunk of chunks) wait = writer.write(chunk);
-    return wait;
+    return writer.write(...chunks);
   }
 
   /**

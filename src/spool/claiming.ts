@@ -15,6 +15,7 @@ export class Claiming {
   readonly #windows: DueWindows;
   /** Content of a message that exists. */
   readonly #body: (id: string) => Promise<Body>;
+  #closed = false;
 
   constructor(store: Store, journal: Journal, body: (id: string) => Promise<Body>) {
     this.#store = store;
@@ -76,6 +77,7 @@ export class Claiming {
   /** The change was refused: what was not claimed may be claimed again. */
   unchanged(keys: readonly EntryKey[]): void {
     this.#claims.endChange(keys);
+    if (this.#closed) return;
     for (const key of keys) {
       const entry = this.#store.entry(key);
       if (entry !== undefined && !entry.hold) this.#windows.insert(entry.destination, entry);
@@ -95,6 +97,7 @@ export class Claiming {
   }
 
   close(): void {
+    this.#closed = true;
     this.#claims.close();
   }
 }

@@ -21,7 +21,7 @@ export class QueueIds {
   constructor(clock: Clock, random: Random, floor: number) {
     this.#clock = clock;
     this.#random = random;
-    this.#time = floor;
+    this.#time = floor + 1;
   }
 
   /** The time in the last id: the floor for the next process. */

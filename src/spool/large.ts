@@ -70,10 +70,13 @@ export class LargeWriter {
     this.#onFatal = onFatal;
   }
 
-  write(chunk: Buffer): Promise<void> | undefined {
+  /** A promise means: wait before the next ones. Rejects with SpoolError. */
+  write(...chunks: readonly Buffer[]): Promise<void> | undefined {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    this.#waiting.push(chunk);
-    this.#waitingOctets += chunk.length;
+    for (const chunk of chunks) {
+      this.#waiting.push(chunk);
+      this.#waitingOctets += chunk.length;
+    }
     this.#pump ??= this.#run();
     return this.#waitingOctets > PAUSE_ABOVE ? this.#drained() : undefined;
   }

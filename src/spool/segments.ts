@@ -198,6 +198,7 @@ export class Segments {
 
   /** Fills `buffer` from the segment; resolves with the octets read. Rejects with SpoolError. */
   async readAt(number: number, buffer: Buffer, offset: number): Promise<number> {
+    if (!this.#segments.has(number)) throw new SpoolError(`segment ${number} is gone`);
     return this.#reader.read(number, buffer, offset);
   }
 

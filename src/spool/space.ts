@@ -13,7 +13,7 @@ export class FreeSpace {
   readonly #minFree: number;
   readonly #clock: Clock;
   #asked = Number.NEGATIVE_INFINITY;
-  #free = Number.POSITIVE_INFINITY;
+  #answer: string | null = null;
 
   constructor(files: FileDoor, folder: string, minFree: number, clock: Clock) {
     this.#files = files;
@@ -27,9 +27,18 @@ export class FreeSpace {
     const now = this.#clock.now();
     if (Math.abs(now - this.#asked) >= HOLDS) {
       this.#asked = now;
-      this.#free = this.#files.freeSpace(this.#folder);
+      this.#answer = this.#ask();
     }
-    if (this.#free >= this.#minFree) return null;
-    return `${this.#free} octets are free on the disk, spool.minFree is ${this.#minFree}`;
+    return this.#answer;
+  }
+
+  #ask(): string | null {
+    try {
+      const free = this.#files.freeSpace(this.#folder);
+      if (free >= this.#minFree) return null;
+      return `${free} octets are free on the disk, spool.minFree is ${this.#minFree}`;
+    } catch (error) {
+      return `the free space on the disk is not known: ${String(error)}`;
+    }
   }
 }

@@ -254,10 +254,8 @@ export class Store {
   }
 
   *notes(prefix: string): Generator<readonly [string, unknown]> {
-    for (const { key, value } of [...this.#notes.getRange({ start: prefix })]) {
-      if (typeof key !== 'string' || !key.startsWith(prefix)) return;
-      yield [key, JSON.parse(value)];
-    }
+    const range = this.#notes.getRange({ start: prefix, end: `${prefix}\uffff` });
+    for (const { key, value } of [...range]) yield [key as string, JSON.parse(value)];
   }
 
   async close(): Promise<void> {

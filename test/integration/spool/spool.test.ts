@@ -247,6 +247,8 @@ describe('room', () => {
     const added = mail(spool);
     await spool.close();
     await expect(spool.commit(added)).rejects.toThrow('closed');
+    const remove = [{ id: added.message.id, seq: 0 }];
+    await expect(spool.change({ remove, ended: { removed: 1 } })).rejects.toThrow('closed');
     expect(fatal).toEqual([]);
   });
 });
