@@ -1,0 +1,168 @@
+// docs/POLICY.md is true: its recipes load without a doubt and do what the tables under them say.
+// Reads the page; the real loader, enqueue, settle and siteOf answer for each line.
+// Never checks the wording.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { loadPolicy } from '../../../src/config/load-policy.ts';
+import { formatProblem } from '../../../src/config/problem.ts';
+import { formatDuration, formatRate, parseDuration } from '../../../src/config/quantities.ts';
+import { type FailureClass, failureClasses } from '../../../src/delivery/failure.ts';
+import type { Message } from '../../../src/mail/envelope.ts';
+import { decide } from '../../../src/policy/evaluate.ts';
+import type { Policy } from '../../../src/policy/policy.ts';
+import { policySchema } from '../../../src/policy/schema.ts';
+import { siteOf } from '../../../src/policy/sites.ts';
+import { enqueue } from '../../../src/queue/enqueue.ts';
+import { parseDestination } from '../../../src/queue/entry.ts';
+import { settle } from '../../../src/queue/settle.ts';
+import { temporaryFolder } from '../../harness/folder.ts';
+
+type Row = Readonly<Record<string, string>>;
+
+interface Recipe {
+  readonly title: string;
+  readonly yaml: string;
+  /** Of all tables under the file; a row's cells by the titles of their columns. */
+  readonly rows: readonly Row[];
+}
+
+const page = readFileSync(new URL('../../../docs/POLICY.md', import.meta.url), 'utf8');
+const sections = page.split(/^### /m).slice(1);
+const recipes = sections.map(recipeOf);
+
+function recipeOf(section: string): Recipe {
+  const title = section.split('\n')[0] ?? '';
+  const yaml = /```yaml\n(.*?)```/s.exec(section)?.[1] ?? '';
+  const text = (section.split(/```yaml\n.*?```/s)[1] ?? '').split(/^## /m)[0] ?? '';
+  return { title, yaml, rows: [...text.matchAll(/(?:^\|.*\n)+/gm)].flatMap(([table]) => rowsOf(table)) };
+}
+
+function rowsOf(table: string): Row[] {
+  const [titles = [], , ...rows] = table
+    .trim()
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+    .map((cells) => cells.slice(1, -1));
+  return rows.map((cells) => Object.fromEntries(titles.map((title, i) => [title, cells[i] ?? ''])));
+}
+
+function policyOf(yaml: string): Policy {
+  const file = join(temporaryFolder(), 'policy.yaml');
+  writeFileSync(file, yaml);
+  const names = [...yaml.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name, 'secret']);
+  const loaded = loadPolicy(file, { environment: Object.fromEntries(names) });
+  const problems = 'problems' in loaded ? loaded.problems : loaded.warnings;
+  if ('problems' in loaded || problems.length > 0) throw new Error(problems.map(formatProblem).join('\n'));
+  return loaded.policy;
+}
+
+const arrived = Date.UTC(2026, 10, 24);
+
+function messageOf({ From = '', To = '' }: Row): Message {
+  const from = From === '<>' ? '' : From;
+  return { id: '0', origin: 'client', arrived, from, recipients: [To], size: 1, eightBit: false };
+}
+
+/** What follows for the row's recipient, in the words of the column `Then`. */
+function mailThen(policy: Policy, row: Row): Row {
+  const message = messageOf(row);
+  const { rule, ending } = decide(policy, { from: message.from, to: row.To ?? '' });
+  const told = (Then: string): Row => ({ ...row, Rule: rule, Then });
+  if (ending.kind === 'reject') return told(`rejected with ${ending.reply.code} ${ending.reply.enhanced}`);
+  const context = { policy, door: () => null };
+  const [entry] = enqueue(message, context).entries;
+  if (!entry) return told('discarded');
+  if (row['So far'] === 'new') return told(`by ${parseDestination(entry.destination).route}`);
+
+  const { failure, times, age } = soFar(row['So far'] ?? '');
+  const now = arrived + age;
+  const before = { ...entry, attempts: times - 1, routeAttempts: times - 1 };
+  const outcomes = new Map([[0, { kind: 'failed', failure } as const]]);
+  const { verdicts } = settle(before, message, outcomes, { ...context, now, random: () => 0.5 });
+  const [verdict] = verdicts;
+  if (verdict?.kind !== 'deferred')
+    return told(verdict?.kind === 'expired' ? 'given up' : `${verdict?.kind}`);
+  const { destination, due } = verdict.entry;
+  if (destination !== entry.destination) return told(`by ${parseDestination(destination).route}`);
+  return told(`again in ${formatDuration(due - now)}`);
+}
+
+/** `greylisted, 2 times`, `mailbox-full, 4 times, after 2d`, `blocked, for good`. */
+function soFar(text: string) {
+  const [name = '', how = '', late = 'after 0'] = text.split(', ');
+  expect(failureClasses).toContain(name);
+  const permanent = how === 'for good';
+  const times = permanent ? 1 : Number(/^(\d+) times?$/.exec(how)?.[1]);
+  const age = parseDuration(late.replace(/^after /, ''));
+  if (!(times > 0) || age === null) throw new Error(`not understood: ${text}`);
+  const failure = {
+    scope: 'recipient',
+    permanent,
+    class: name as FailureClass,
+    status: permanent ? '5.0.0' : '4.0.0',
+    phase: 'rcpt',
+    text: 'as the page says',
+  } as const;
+  return { failure, times, age };
+}
+
+function siteThen(policy: Policy, row: Row): Row {
+  const site = siteOf(policy, row.Domain ?? '', [row['Best MX'] ?? '']);
+  const { name: Site, connections, rate, messagesPerConnection } = site;
+  const Rate = rate ? formatRate(rate) : 'none';
+  return { ...row, Site, Connections: `${connections}`, Rate, Messages: `${messagesPerConnection}` };
+}
+
+function routeThen(policy: Policy, row: Row): Row {
+  const route = policy.routes.get(row.Route ?? '');
+  if (route?.via !== 'smarthost') throw new Error(`${row.Route} is no smarthost`);
+  const hosts = route.hosts.map(
+    ({ host, port, implicitTls }) => `${implicitTls ? 'smtps://' : ''}${host}:${port}`,
+  );
+  return { ...row, Host: hosts.join(', '), TLS: route.tls, Login: route.auth?.user ?? 'none' };
+}
+
+test('every file on the page is a recipe with lines to check', () => {
+  expect(recipes.length).toBeGreaterThanOrEqual(10);
+  expect(page.match(/^```yaml$/gm)).toHaveLength(recipes.length);
+  expect(recipes.filter(({ yaml, rows }) => yaml === '' || rows.length === 0)).toEqual([]);
+});
+
+test.each(recipes)('$title', ({ yaml, rows }) => {
+  const policy = policyOf(yaml);
+  const found = rows.map((row) => {
+    if ('Domain' in row) return siteThen(policy, row);
+    return 'Route' in row ? routeThen(policy, row) : mailThen(policy, row);
+  });
+  expect(found).toEqual(rows);
+});
+
+/** Keys that the loader knows and refuses. */
+function refusedKeys(schema: unknown, keys = new Set<string>()): Set<string> {
+  if (schema instanceof z.ZodObject) {
+    for (const [key, inner] of Object.entries(schema.shape)) {
+      if (inner instanceof z.ZodOptional && inner.unwrap() instanceof z.ZodCustom) keys.add(key);
+      else refusedKeys(inner, keys);
+    }
+  } else if (schema instanceof z.ZodArray) refusedKeys(schema.element, keys);
+  else if (schema instanceof z.ZodRecord) refusedKeys(schema.valueType, keys);
+  else if (schema instanceof z.ZodUnion) for (const option of schema.options) refusedKeys(option, keys);
+  else if (schema instanceof z.ZodPipe) for (const end of [schema.in, schema.out]) refusedKeys(end, keys);
+  else if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
+    refusedKeys(schema.unwrap(), keys);
+  }
+  return keys;
+}
+
+test('the page names every key that has no function yet, and no other', () => {
+  const list =
+    page
+      .slice(page.indexOf('## Not in this version'))
+      .match(/^- .*$/gm)
+      ?.join('\n') ?? '';
+  const named = [...list.matchAll(/`(?:auth\.)?(\w+)`/g)].map(([, key]) => key);
+  const refused = [...refusedKeys(policySchema({ routes: [], schedules: [] }))];
+  expect([...new Set(named)].sort()).toEqual(refused.sort());
+});
