@@ -15,9 +15,11 @@ const SCRIPT = fileURLToPath(new URL('crashing.ts', import.meta.url));
 
 /** What the process had acknowledged when it was killed. Rejects when it was not killed. */
 function crash(folder: string, scenario: string, at: Milestone | '' = '', nth = 1): Promise<string[]> {
-  const child = spawn(process.execPath, [SCRIPT, folder, scenario, at, String(nth)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return deathOf([process.execPath, SCRIPT, folder, scenario, at, String(nth)]);
+}
+
+function deathOf([command = '', ...words]: readonly string[]): Promise<string[]> {
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] });
   let said = '';
   child.stdout.on('data', (chunk) => {
     said += chunk;
@@ -25,7 +27,7 @@ function crash(folder: string, scenario: string, at: Milestone | '' = '', nth = 
   return new Promise((resolve, reject) => {
     child.on('close', (code, signal) => {
       if (signal === 'SIGKILL') resolve(said.split('\n').filter(Boolean));
-      else reject(new Error(`${scenario} ended with ${code}`));
+      else reject(new Error(`${words.join(' ')} ended with ${code}`));
     });
   });
 }
@@ -106,6 +108,17 @@ describe('kill -9', () => {
       spool,
       [...spool.scan(null)].map(({ id }) => id),
     );
+  });
+
+  test('by ourselves when the index cannot be written: what was acknowledged is there', async () => {
+    const folder = temporaryFolder();
+    // No file may grow past 400 KB: the index is the first that would.
+    const limited = ['sh', '-c', 'ulimit -f 800; exec "$@"', 'sh', process.execPath];
+    const said = await deathOf([...limited, SCRIPT, folder, 'fill']);
+    expect(said.length).toBeGreaterThan(3);
+    const spool = await reopen(folder);
+    const notes = [...spool.notes('note ')].map(([key]) => key);
+    expect(notes.sort()).toEqual(said.sort());
   });
 
   test('when survivors of a segment are copied: each message is there once', async () => {

@@ -22,9 +22,7 @@ const spool = await openDiskSpool({
   reached: (at) => {
     if (at === milestone && --left === 0) die();
   },
-  onFatal: (error) => {
-    throw error;
-  },
+  onFatal: die,
 });
 
 const scenarios: Readonly<Record<string, () => Promise<void>>> = {
@@ -58,6 +56,14 @@ const scenarios: Readonly<Record<string, () => Promise<void>>> = {
   hang: async () => {
     await claimOne(false);
     die();
+  },
+  fill: async () => {
+    // Past the limit a write fails with EFBIG instead of ending the process.
+    process.on('SIGXFSZ', () => undefined);
+    for (let i = 0; ; i++) {
+      await spool.change({ notes: { [`note ${i}`]: 'x'.repeat(20_000) } });
+      say(`note ${i}`);
+    }
   },
   copy: async () => {
     const ids: string[] = [];
