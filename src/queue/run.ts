@@ -60,6 +60,8 @@ class Turn {
   readonly #destination: Destination;
   readonly #admission: Admission;
   readonly #startedAt: number;
+  /** As of the first claim: a changed policy may give the route other hosts, so the run ends. */
+  #policy: Policy;
   #site: Site | null = null;
   #limits: readonly ConnectionLimit[] = [];
   /** The outcome that is being written while the next message is already on its way. */
@@ -70,12 +72,14 @@ class Turn {
     this.#destination = destination;
     this.#admission = admission;
     this.#startedAt = house.clock.now();
+    this.#policy = house.policy();
   }
 
   async take(): Promise<void> {
     const first = await nextClaim(this.#house, this.#destination);
     if (!first) return;
-    const route = this.#house.policy().routes.get(this.#destination.route);
+    this.#policy = this.#house.policy();
+    const route = this.#policy.routes.get(this.#destination.route);
     if (!route || route.via === 'discard') return first.claim.release();
     const link = await this.#link(route).catch((error: unknown) => {
       first.claim.release();
@@ -84,12 +88,16 @@ class Turn {
     const places = this.#house.places.take(this.#limits);
     if ('full' in places) {
       first.claim.release();
-      return this.#house.dispatcher.park(this.#destination, places.full);
+      // A destination never waits behind itself: its own runs serve what is due.
+      if (this.#destination.connected === 0) this.#house.dispatcher.park(this.#destination, places.full);
+      return;
     }
+    this.#destination.connected++;
     try {
       await this.#work(first, link, route);
     } finally {
       await link.session?.close();
+      this.#destination.connected--;
       places.release();
       await this.#writing;
     }
@@ -114,7 +122,7 @@ class Turn {
     const { domain } = this.#destination;
     const plan = await delivery.plan(route, domain, stopping);
     const mx = route.via === 'mx' && plan.kind === 'hosts';
-    const site = mx ? siteOf(this.#house.policy(), domain ?? '', plan.bestMx) : null;
+    const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
     this.#limits = connectionLimits(route, site);
     this.#destination.site = site?.name ?? null;
@@ -193,11 +201,15 @@ class Turn {
 
   #over(link: Link, route: MxRoute | SmarthostRoute): boolean {
     const { stopping, clock } = this.#house;
-    if (stopping.aborted || this.#destination.backOff) return true;
+    if (stopping.aborted || this.#destination.backOff || this.#isOutdated()) return true;
     const most = route.messagesPerConnection ?? this.#site?.messagesPerConnection ?? Number.POSITIVE_INFINITY;
     if ((link.session?.transactions ?? 0) >= most) return true;
     const age = clock.now() - this.#startedAt;
     return age > CONNECTION_MS || (age > TURN_MS && this.#crowded());
+  }
+
+  #isOutdated(): boolean {
+    return this.#house.policy() !== this.#policy;
   }
 
   #crowded(): boolean {
@@ -213,7 +225,8 @@ class Turn {
       if (this.#crowded()) return null;
       const { dispatcher, clock, stopping } = this.#house;
       const keys = this.#limits.map(({ key }) => key);
-      if (!(await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping))) return null;
+      const woken = await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping);
+      if (!woken || this.#isOutdated()) return null;
     }
   }
 }
