@@ -2,7 +2,8 @@
 // claiming.ts takes from here and tells it of every commit; store.ts has the whole truth.
 // Never decides what may be claimed: whoever takes an entry looks it up in the store first.
 import type { DestinationKey, EntryKey } from '../queue/entry.ts';
-import type { DueKey, Store } from './store.ts';
+import type { DueKey } from './keys.ts';
+import type { Store } from './store.ts';
 
 /** A destination's entries from the first on, claimed ones taken out, in order. */
 interface Window {

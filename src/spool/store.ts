@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
+import { asDueKey, type DueKey, dueKey, HELD, type IndexKey, LAST, LAST_ID, timerKey } from './keys.ts';
 import {
   type EntryTuple,
   type MessageTuple,
@@ -15,11 +16,6 @@ import {
 } from './records.ts';
 import { type DueTimer, SpoolError, type Totals } from './spool.ts';
 import { emptyTotals } from './totals.ts';
-
-/** An entry's place in the index of what is due. */
-export interface DueKey extends EntryKey {
-  readonly due: number;
-}
 
 /** What the index keeps about a segment: octets that live in it, and where its last body ends. */
 export interface SegmentRow {
@@ -35,17 +31,8 @@ export interface IndexWrite {
   readonly value: unknown;
 }
 
-type IndexKey = (string | number)[];
-
-/** Due time of a held entry in the index: after everything that is ever due. */
-const HELD = Number.MAX_SAFE_INTEGER;
-/** Sort after every number, and after every queue id, in a key. */
-const LAST = Number.POSITIVE_INFINITY;
-const LAST_ID = '~';
 /** Address space for the map, 64 GB or some 100 million entries: nothing is used before it is written. */
 const MAP_SIZE = 64 * 2 ** 30;
-/** Longest destination key in octets; lmdb takes 1978 for the whole key. */
-const LONGEST_DESTINATION = 1024;
 /** Entries read at a time by a walk, so that no snapshot is pinned while the caller works. */
 const SLICE = 256;
 
@@ -272,32 +259,6 @@ function* replaceKey(
   if (before !== null && after !== null && before.every((part, index) => part === after[index])) return;
   if (before !== null) yield { into, key: before, value: undefined };
   if (after !== null) yield { into, key: after, value: null };
-}
-
-function dueKey(entry: QueueEntry): IndexKey {
-  return [entry.destination, entry.hold ? HELD : entry.due, entry.id, entry.seq];
-}
-
-function asDueKey(key: Key): DueKey {
-  const [, due, id, seq] = key as [string, number, string, number];
-  return { due, id, seq };
-}
-
-/** By the time of the entry's expiry or warning; a held entry neither expires nor warns. */
-function timerKey(entry: QueueEntry): IndexKey | null {
-  if (entry.hold) return null;
-  return [Math.min(entry.expires, entry.nextWarning ?? entry.expires), entry.id, entry.seq];
-}
-
-/** Throws when the entry cannot be a key of the index. */
-export function checkEntry(entry: QueueEntry): void {
-  if (Buffer.byteLength(entry.destination) > LONGEST_DESTINATION || entry.destination === '') {
-    throw new RangeError(`a destination has 1 to ${LONGEST_DESTINATION} octets: ${entry.destination}`);
-  }
-  if (entry.recipients.length === 0) throw new RangeError('an entry has at least one recipient');
-  if (!Number.isFinite(entry.due) || !Number.isFinite(entry.expires)) {
-    throw new RangeError('an entry is due, and expires, at a finite time');
-  }
 }
 
 /** lmdb says why in a second promise that must not be left alone. */

@@ -6,11 +6,11 @@ import type { EntryKey, QueueEntry } from '../queue/entry.ts';
 import { SpoolBody } from './bodies.ts';
 import type { Work } from './commits.ts';
 import { type Frame, LONGEST_ID } from './frames.ts';
+import { checkEntry } from './keys.ts';
 import type { Place } from './records.ts';
 import type { SegmentPlace } from './segments.ts';
 import { type Change, type NewMessage, SpoolError } from './spool.ts';
 import type { Staging } from './staging.ts';
-import { checkEntry } from './store.ts';
 import { recipientsOf, sumOfEnded } from './totals.ts';
 
 /** Octets; lmdb takes 1978. */
