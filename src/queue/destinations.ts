@@ -34,6 +34,8 @@ export interface Destination {
   askedAt: number;
   /** Runs that hold a place, those that idle with an open connection among them. */
   running: number;
+  /** Those of them that are counted against the limits. */
+  connected: number;
   /** Ends the wait of a run that idles. */
   readonly idle: Set<() => void>;
   /** When the delayed run in Redis begins; null: none asked for. */
@@ -85,6 +87,7 @@ export class Destinations {
       asked: 0,
       askedAt: 0,
       running: 0,
+      connected: 0,
       idle: new Set(),
       delayedUntil: null,
       nextDue: null,

@@ -96,9 +96,11 @@ async function stop(
 
 /** What the limits last seen for this destination still allow. */
 function room(destination: Destination, places: Places, connections: number): Room {
+  // Runs that look for their hosts will want a place in a moment.
+  const coming = destination.running - destination.connected;
   let tightest: Room = { places: connections, limit: null };
   for (const { key, connections } of destination.limits) {
-    const free = connections - places.taken(key);
+    const free = connections - places.taken(key) - coming;
     if (free < tightest.places) tightest = { places: free, limit: key };
   }
   return tightest;
