@@ -25,8 +25,8 @@ export async function nextClaim(house: House, destination: Destination): Promise
     const placements = place(message, entry.recipients, entry, placementContext(house));
     const [only] = placements;
     if (only?.kind === 'queue' && inPlace(entry, placements)) return { claim, decision: only.decision };
-    const change = relocate(entry, placements, now);
-    await house.spool.change(change);
-    tellRelocated(house, message, entry, change);
+    const relocation = relocate(entry, placements, now);
+    await house.spool.change(relocation.change);
+    tellRelocated(house, message, relocation);
   }
 }

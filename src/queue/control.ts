@@ -6,7 +6,7 @@ import type { Failure } from '../delivery/failure.ts';
 import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
 import { explain } from '../policy/evaluate.ts';
-import type { Change, Totals } from '../spool/spool.ts';
+import type { Totals } from '../spool/spool.ts';
 import { isUnchanged, report } from './bounce.ts';
 import type { QueueEntry } from './entry.ts';
 import { parseDestination } from './entry.ts';
@@ -24,6 +24,7 @@ import type {
 } from './operations.ts';
 import { place } from './placement.ts';
 import { relocate } from './relocate.ts';
+import { tellRelocated } from './review.ts';
 import { sendMail } from './send.ts';
 import { destinationViews, entryView } from './views.ts';
 
@@ -176,9 +177,9 @@ export class QueueControl implements Operations {
     const { hold: _, ...rest } = entry;
     const free: QueueEntry = { ...rest, due: now, crashes: 0 };
     const placements = place(message, entry.recipients, free, placementContext(this.#house));
-    const change: Change = relocate(free, placements, now);
-    await this.#house.spool.change(change);
-    this.#house.dispatcher.arrived((change.put ?? []).map(({ destination }) => destination));
+    const relocation = relocate(free, placements, now);
+    await this.#house.spool.change(relocation.change);
+    tellRelocated(this.#house, message, relocation);
     return true;
   }
 

@@ -5,12 +5,12 @@ import type { Message } from '../mail/envelope.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
 import { expiryOf, nextWarning } from '../policy/schedule.ts';
 import type { DestinationKey, Hold, QueueEntry } from './entry.ts';
-import { type PlacementContext, place } from './placement.ts';
+import { type Discarded, discardedBy, type PlacementContext, place } from './placement.ts';
 
 export interface Enqueued {
   readonly entries: readonly QueueEntry[];
   /** Recipients whose route is a discard route. */
-  readonly discarded: readonly number[];
+  readonly discarded: readonly Discarded[];
 }
 
 /**
@@ -20,11 +20,11 @@ export interface Enqueued {
 export function enqueue(message: Omit<Message, 'size'>, context: PlacementContext): Enqueued {
   const all = message.recipients.map((_, index) => index);
   const entries: QueueEntry[] = [];
-  const discarded: number[] = [];
-  for (const placement of place(message, all, null, context)) {
+  const placements = place(message, all, null, context);
+  for (const placement of placements) {
     const { recipients } = placement;
-    if (placement.kind === 'discard') discarded.push(...recipients);
-    else if (placement.kind === 'queue') {
+    if (placement.kind === 'discard') continue;
+    if (placement.kind === 'queue') {
       entries.push(fresh(message, placement.destination, recipients, placement.decision.retry));
     } else {
       const reason = `rule "${placement.rule}" rejects it: ${placement.reply.text}`;
@@ -32,7 +32,7 @@ export function enqueue(message: Omit<Message, 'size'>, context: PlacementContex
       entries.push({ ...fresh(message, HELD, recipients, context.policy.defaultRetry), hold });
     }
   }
-  return { entries, discarded };
+  return { entries, discarded: discardedBy(placements) };
 }
 
 /** Where an entry stands that no rule sends anywhere; its release looks for a route again. */

@@ -135,9 +135,9 @@ export async function commitMessage(
   const { entries, discarded } = enqueue(message, options.context());
   const committed = await options.spool.commit({ message, entries, discarded: discarded.length, body });
   options.observer.event(acceptedEvent(committed));
-  for (const index of discarded) {
+  for (const { index, route } of discarded) {
     const to = message.recipients[index] ?? '';
-    options.observer.event({ event: 'discarded', id: message.id, from: message.from, to, route: 'discard' });
+    options.observer.event({ event: 'discarded', id: message.id, from: message.from, to, route });
   }
   options.arrived(entries.filter((entry) => !entry.hold).map((entry) => entry.destination));
   return committed;

@@ -24,6 +24,19 @@ export type Placement =
       readonly recipients: readonly number[];
     };
 
+/** A recipient whose mail ends at a discard route. */
+export interface Discarded {
+  readonly index: number;
+  readonly route: string;
+}
+
+export function discardedBy(placements: readonly Placement[]): Discarded[] {
+  return placements.flatMap((placement) => {
+    if (placement.kind !== 'discard') return [];
+    return placement.recipients.map((index) => ({ index, route: placement.route }));
+  });
+}
+
 /** What placing needs to know of the world: the policy in force and which doors are closed. */
 export interface PlacementContext {
   readonly policy: Policy;

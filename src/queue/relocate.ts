@@ -3,7 +3,12 @@
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
 import { type QueueEntry, replacing } from './entry.ts';
-import type { Placement } from './placement.ts';
+import { type Discarded, discardedBy, type Placement } from './placement.ts';
+
+export interface Relocation {
+  readonly change: Change;
+  readonly discarded: readonly Discarded[];
+}
 
 /** True when the entry already stands where all its recipients belong. */
 export function inPlace(entry: QueueEntry, placements: readonly Placement[]): boolean {
@@ -11,17 +16,18 @@ export function inPlace(entry: QueueEntry, placements: readonly Placement[]): bo
   return others.length === 0 && only?.kind === 'queue' && only.destination === entry.destination;
 }
 
-export function relocate(entry: QueueEntry, placements: readonly Placement[], now: number): Change {
+export function relocate(entry: QueueEntry, placements: readonly Placement[], now: number): Relocation {
   const put: QueueEntry[] = [];
-  let discarded = 0;
   for (const placement of placements) {
     const part = { ...entry, recipients: placement.recipients, seq: placement.recipients[0] ?? entry.seq };
-    if (placement.kind === 'discard') discarded += placement.recipients.length;
-    else if (placement.kind === 'reject') {
+    if (placement.kind === 'discard') continue;
+    if (placement.kind === 'reject') {
       const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
       put.push({ ...part, hold: { reason, since: now, by: 'policy' } });
     } else if (placement.destination === entry.destination) put.push(part);
     else put.push({ ...part, destination: placement.destination, routeAttempts: 0, due: now });
   }
-  return { ...replacing(entry, put), ended: discarded > 0 ? { discarded } : {} };
+  const discarded = discardedBy(placements);
+  const ended = discarded.length > 0 ? { discarded: discarded.length } : {};
+  return { change: { ...replacing(entry, put), ended }, discarded };
 }

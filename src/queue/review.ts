@@ -3,11 +3,10 @@
 // Never holds up the loop: it works in slices, and leaves alone what is being delivered.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Message } from '../mail/envelope.ts';
-import type { Change } from '../spool/spool.ts';
 import type { DestinationKey, QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
-import { inPlace, relocate } from './relocate.ts';
+import { inPlace, type Relocation, relocate } from './relocate.ts';
 
 /** Entries looked at before others get the loop: some milliseconds. */
 const SLICE = 200;
@@ -20,13 +19,12 @@ export async function review(house: House, destination: DestinationKey | null): 
     const slice = take(house, destination, after);
     const changes: Promise<void>[] = [];
     for (const entry of slice) {
-      const change = misplaced(house, entry);
-      if (!change) continue;
+      const found = misplaced(house, entry);
+      if (!found) continue;
       moved++;
+      const { message, relocation } = found;
       changes.push(
-        house.spool
-          .change(change.change)
-          .then(() => tellRelocated(house, change.message, entry, change.change)),
+        house.spool.change(relocation.change).then(() => tellRelocated(house, message, relocation)),
       );
     }
     await Promise.all(changes);
@@ -47,7 +45,7 @@ function take(house: House, destination: DestinationKey | null, after: QueueEntr
   return slice;
 }
 
-function misplaced(house: House, entry: QueueEntry): { message: Message; change: Change } | null {
+function misplaced(house: House, entry: QueueEntry): { message: Message; relocation: Relocation } | null {
   if (house.spool.isClaimed(entry)) return null;
   const message = house.spool.message(entry.id);
   if (!message) return null;
@@ -55,7 +53,7 @@ function misplaced(house: House, entry: QueueEntry): { message: Message; change:
   const { hold, ...free } = entry;
   // What policy holds, policy lets go; everything else is an operator's to release.
   const stays = hold ? hold.by !== 'policy' || isRejected(placements) : inPlace(entry, placements);
-  return stays ? null : { message, change: relocate(free, placements, house.clock.now()) };
+  return stays ? null : { message, relocation: relocate(free, placements, house.clock.now()) };
 }
 
 function isRejected(placements: readonly Placement[]): boolean {
@@ -63,17 +61,14 @@ function isRejected(placements: readonly Placement[]): boolean {
 }
 
 /** Reports what a committed relocation did and wakes the destinations that got mail. */
-export function tellRelocated(house: House, message: Message, entry: QueueEntry, change: Change): void {
-  const kept = new Set<number>();
+export function tellRelocated(house: House, message: Message, { change, discarded }: Relocation): void {
   const of = (index: number) => ({ id: message.id, from: message.from, to: message.recipients[index] ?? '' });
   for (const put of change.put ?? []) {
-    for (const index of put.recipients) {
-      kept.add(index);
-      if (put.hold) house.observer.event({ ...of(index), event: 'held', reason: put.hold.reason });
-    }
-    if (!put.hold) house.dispatcher.arrived([put.destination]);
+    const { hold, recipients, destination } = put;
+    if (!hold) house.dispatcher.arrived([destination]);
+    else
+      for (const index of recipients)
+        house.observer.event({ ...of(index), event: 'held', reason: hold.reason });
   }
-  for (const index of entry.recipients) {
-    if (!kept.has(index)) house.observer.event({ ...of(index), event: 'discarded', route: 'discard' });
-  }
+  for (const { index, route } of discarded) house.observer.event({ ...of(index), event: 'discarded', route });
 }
