@@ -62,9 +62,14 @@ type Runs = Queue<RunData, void, string>;
 export function openRunQueue(options: RunQueueOptions): RunQueue {
   const name = `runs-${options.spoolId}`;
   const asking = openAsking(name, options);
+  const underWay = new Set<Promise<void>>();
   const worker = new Worker<RunData, void, string>(
     name,
-    (job) => options.run(job.data.destination, (job.opts.delay ?? 0) > 0),
+    (job) => {
+      const run = options.run(job.data.destination, (job.opts.delay ?? 0) > 0);
+      underWay.add(run);
+      return run.finally(() => underWay.delete(run));
+    },
     {
       connection: options.connection.working as ConnectionOptions,
       prefix: PREFIX,
@@ -92,7 +97,11 @@ export function openRunQueue(options: RunQueueOptions): RunQueue {
       if (!signal.aborted) worker.run().catch(options.onTrouble);
     },
     async close() {
-      await worker.close().catch(options.onTrouble);
+      // BullMQ would wait for its jobs without end while Redis is away; we wait for our runs. What Redis
+      // still calls active then is forgotten by the next start, like all runs of this process.
+      await worker.pause(true).catch(options.onTrouble);
+      await Promise.all(underWay);
+      await worker.close(true).catch(options.onTrouble);
       await asking.close();
     },
   };
