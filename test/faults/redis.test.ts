@@ -87,23 +87,46 @@ const COUNT_RUNS = `
   for _, key in ipairs(redis.call('KEYS', '*:prioritized')) do n = n + redis.call('ZCARD', key) end
   return n`;
 
-test('Redis is away while mail comes in, and mail flows when it is back', async () => {
+test.each([
+  { away: 'dead', go: (redis: TestRedis) => redis.kill9(), back: (redis: TestRedis) => redis.restart() },
+  { away: 'silent', go: (redis: TestRedis) => redis.freeze(), back: (redis: TestRedis) => redis.thaw() },
+])('Redis is $away while mail comes in, and mail flows when it is back', async ({ go, back }) => {
   const redis = await startRedis();
   const world = await makeWorld(using(redis), { script: deferring });
   const sendoff = await world.start();
   await deferred(sendoff, 'deferred');
-  await redis.kill9();
+  await go(redis);
   const subjects = Array.from({ length: 20 }, (_, n) => `away ${n}`);
   await Promise.all(subjects.map((subject) => send(sendoff, subject)));
   await until('a red /readyz', async () => (await readiness(sendoff)) === 503, 10_000);
   expect(balanced(await sendoff.books())).toMatchObject({ accepted: 21 });
-  await redis.restart();
+  await back(redis);
   await world.peer.received(20, 10_000);
   await until('a green /readyz', async () => (await readiness(sendoff)) === 200, 10_000);
   world.peer.setScript({});
   await sendoff.advance(2 * MINUTE);
   expect(balanced(await sendoff.settled())).toMatchObject({ accepted: 21, delivered: 21 });
   expect(onceEach(world.peer)).toEqual(['deferred', ...subjects].sort());
+});
+
+test.each([
+  { away: 'dead', go: (redis: TestRedis) => redis.kill9() },
+  { away: 'silent', go: (redis: TestRedis) => redis.freeze() },
+])('a stop with mail in delivery while Redis is $away: the outcome is kept, exit 0', async ({ go }) => {
+  const redis = await startRedis();
+  const world = await makeWorld(using(redis));
+  const first = await world.start();
+  const answer = await inDelivery(world, first, 'in delivery');
+  await go(redis);
+  const began = performance.now();
+  const stopped = first.stop();
+  answer();
+  expect(await stopped).toBe(0);
+  expect(performance.now() - began).toBeLessThan(8000);
+  await redis.restart();
+  const second = await world.start();
+  expect(balanced(await second.books())).toMatchObject({ accepted: 1, delivered: 1, queued: 0 });
+  expect(onceEach(world.peer)).toEqual(['in delivery']);
 });
 
 async function readiness(sendoff: Sendoff): Promise<number> {
