@@ -40,10 +40,12 @@ export async function run(command: string, args: readonly string[]): Promise<voi
   if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}`);
 }
 
-/** A folder that is gone when the script is over. Readable for other users: Postfix has its own. */
+/** A folder that is gone when the script is over; when it failed, the logs in it are wanted. */
 export function benchFolder(name: string): string {
   const folder = mkdtempSync(join(FOLDER_PARENT, `sendoff-bench-${name}-`));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  process.on('exit', (code) => {
+    if (code === 0) rmSync(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 

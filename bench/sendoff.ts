@@ -60,6 +60,7 @@ export async function startSendoff(options: SendoffSettings): Promise<SendoffUnd
   });
   ended.catch(() => undefined);
   const acceptingAfter = await Promise.race([listening(port), ended]);
+  await Promise.race([listening(adminPort), ended]);
   const admin = `http://127.0.0.1:${adminPort}`;
   const redisPid = (): number => Number(readFileSync(join(folder, 'var/redis/redis.pid'), 'utf8'));
   const pid = child.pid ?? 0;
