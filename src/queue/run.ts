@@ -221,7 +221,7 @@ class Turn {
     for (;;) {
       const claim = await nextClaim(this.#house, this.#destination);
       if (claim || !link.session?.usable) return claim;
-      await this.#writing;
+      // Nothing may be awaited from here to the wait: mail that came in between would not end it.
       if (this.#crowded()) return null;
       const { dispatcher, clock, stopping } = this.#house;
       const keys = this.#limits.map(({ key }) => key);
