@@ -218,13 +218,15 @@ class Turn {
 
   /** The next claim, waiting some seconds with the connection open when nothing is due. */
   async #following(link: Link): Promise<RoutedClaim | null> {
+    const { dispatcher, clock, stopping } = this.#house;
+    const keys = this.#limits.map(({ key }) => key);
+    const next = await nextClaim(this.#house, this.#destination);
+    if (next) return next;
+    await this.#writing;
+    // Mail that came meanwhile found nobody idle to wake: no wait begins without a look right before it.
     for (;;) {
       const claim = await nextClaim(this.#house, this.#destination);
-      if (claim || !link.session?.usable) return claim;
-      // Nothing may be awaited from here to the wait: mail that came in between would not end it.
-      if (this.#crowded()) return null;
-      const { dispatcher, clock, stopping } = this.#house;
-      const keys = this.#limits.map(({ key }) => key);
+      if (claim || !link.session?.usable || this.#crowded()) return claim;
       const woken = await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping);
       if (!woken || this.#isOutdated()) return null;
     }
