@@ -23,6 +23,9 @@ const SWEEP_MS = 1000;
 /** A run that nobody began this long after it was asked for, with places free, is lost. */
 const LOST_MS = 5000;
 
+/** A connection takes its next message in milliseconds: after this long it is at a large one, or hangs. */
+const OVERDUE_MS = 1000;
+
 export interface DispatcherOptions {
   readonly spool: Spool;
   readonly destinations: Destinations;
@@ -55,7 +58,8 @@ export class Dispatcher {
   #slowRuns = 0;
   #running = 0;
   #asked = 0;
-  #dirty = new Set<Destination>();
+  /** By key: a destination may be forgotten and made anew before it is looked at. */
+  #dirty = new Set<DestinationKey>();
   #sweepTimer: Timer | null = null;
   /** Before its start the index is the only one that needs to know what arrived. */
   #working = false;
@@ -93,7 +97,7 @@ export class Dispatcher {
   look(destination: Destination): void {
     if (!this.#working) return;
     if (this.#dirty.size === 0) setImmediate(() => this.#flush());
-    this.#dirty.add(destination);
+    this.#dirty.add(destination.key);
   }
 
   /** Runs wait for a place in the worker, or destinations for one under these limits: turns should be short. */
@@ -118,6 +122,8 @@ export class Dispatcher {
       this.#slow.wait(destination);
       return null;
     }
+    // A run that was asked for with a delay may come before the destination's turn in the line.
+    this.#slow.leave(destination);
     return this.#admission(destination, slow);
   }
 
@@ -162,7 +168,7 @@ export class Dispatcher {
   #flush(): void {
     const dirty = this.#dirty;
     this.#dirty = new Set();
-    if (this.#working) for (const destination of dirty) this.#consider(destination);
+    if (this.#working) for (const key of dirty) this.#consider(this.#options.destinations.of(key));
   }
 
   #consider(destination: Destination): void {
@@ -230,6 +236,14 @@ export class Dispatcher {
     this.#slow.begun(destination);
   }
 
+  /** The same mail has been due since the last look: all runs are held up by something slow. One more. */
+  #relieve(destination: Destination, seen: number, now: number): void {
+    const { spool, room } = this.#options;
+    if (destination.parked || standing(destination, now) !== 'live') return;
+    destination.nextDue = spool.nextDue(destination.key);
+    if (destination.nextDue === seen && room(destination).places > 0) this.#ask(destination, false);
+  }
+
   #callSlow(): void {
     const next = this.#slow.call();
     if (next) this.look(next);
@@ -244,8 +258,9 @@ export class Dispatcher {
         while (destination.asked > 0) this.#begun(destination);
       }
       const { nextDue, running, asked } = destination;
-      if (nextDue !== null && startOf(destination, nextDue) <= now && running + asked === 0)
-        this.look(destination);
+      if (nextDue === null || asked > 0 || startOf(destination, nextDue) > now) continue;
+      if (running === 0) this.look(destination);
+      else if (now - nextDue > OVERDUE_MS) this.#relieve(destination, nextDue, now);
     }
     // Who was called may have needed nothing any more: the next ones get their turn here.
     for (let free = this.#slow.free; free > 0; free--) this.#callSlow();

@@ -53,6 +53,12 @@ export class SlowPlaces {
     (destination.backOff ? this.#failing : this.#fresh).add(destination);
   }
 
+  /** It has a run: it waits no more. */
+  leave(destination: Destination): void {
+    const waited = this.#fresh.delete(destination) || this.#failing.delete(destination);
+    if (waited) destination.parked = false;
+  }
+
   /** The next in line, when a place is free for it. */
   call(): Destination | undefined {
     if (this.free <= 0) return undefined;
