@@ -1,0 +1,143 @@
+// What an operator does to queued mail: retry, hold, release, remove, bounce.
+// control.ts finds the entries and calls it; every change is one commit in the spool.
+// Never touches recipients that were not chosen: an entry that holds others too is split.
+import type { Failure } from '../delivery/failure.ts';
+import type { Message } from '../mail/envelope.ts';
+import type { Change } from '../spool/spool.ts';
+import { isUnchanged, report } from './bounce.ts';
+import { type QueueEntry, replacing } from './entry.ts';
+import { type House, placementContext } from './house.ts';
+import { acceptedEvent } from './intake.ts';
+import type { QueueChange } from './operations.ts';
+import { place } from './placement.ts';
+import { relocate } from './relocate.ts';
+import { tellRelocated } from './review.ts';
+
+/** Recipients of one entry that an operator chose. */
+export interface Chosen {
+  readonly message: Message;
+  /** As it is in the spool. */
+  readonly entry: QueueEntry;
+  /** The entry with the chosen recipients alone. */
+  readonly part: QueueEntry;
+  /** The entry with all others, if there are any. */
+  readonly rest: QueueEntry | null;
+}
+
+/** `recipients`: indexes, ascending, some of the entry's. Null when there are none. */
+export function choose(message: Message, entry: QueueEntry, recipients: readonly number[]): Chosen | null {
+  const part = withRecipients(entry, recipients);
+  const rest = withRecipients(
+    entry,
+    entry.recipients.filter((index) => !recipients.includes(index)),
+  );
+  return part && { message, entry, part, rest };
+}
+
+function withRecipients(entry: QueueEntry, recipients: readonly number[]): QueueEntry | null {
+  const [seq] = recipients;
+  return seq === undefined ? null : { ...entry, seq, recipients };
+}
+
+/** Whether the change means anything for the entry. */
+export function applies(what: QueueChange, entry: QueueEntry): boolean {
+  if (what === 'retry' || what === 'hold') return entry.hold === undefined;
+  return what !== 'release' || entry.hold !== undefined;
+}
+
+/** False when the entry began to be delivered meanwhile. Rejects with SpoolError. */
+export function applyChange(
+  house: House,
+  what: QueueChange,
+  chosen: Chosen,
+  reason: string | null,
+): Promise<boolean> {
+  switch (what) {
+    case 'retry':
+      return retry(house, chosen);
+    case 'hold':
+      return hold(house, chosen, reason ?? 'held by the operator');
+    case 'release':
+      return release(house, chosen);
+    case 'remove':
+      return remove(house, chosen);
+    case 'bounce':
+      return bounce(house, chosen, reason ?? 'Returned by the operator of this mail system');
+  }
+}
+
+/** The chosen recipients as `put`, or gone when there is none, and the others as they were. */
+function inPlaceOf({ entry, rest }: Chosen, put: readonly QueueEntry[]): Pick<Change, 'remove' | 'put'> {
+  return replacing(entry, rest ? [...put, rest] : put);
+}
+
+/** Now, whatever the schedule and a closed door say: the operator knows more than we do. */
+async function retry(house: House, chosen: Chosen): Promise<boolean> {
+  const { destination } = chosen.entry;
+  const now = house.clock.now();
+  await house.spool.change(inPlaceOf(chosen, [{ ...chosen.part, due: now }]));
+  const door = house.destinations.of(destination);
+  if (door.backOff) door.backOff = { ...door.backOff, until: now };
+  house.dispatcher.arrived([destination]);
+  return true;
+}
+
+async function hold(house: House, chosen: Chosen, reason: string): Promise<boolean> {
+  const held: QueueEntry = { ...chosen.part, hold: { reason, since: house.clock.now(), by: 'operator' } };
+  await house.spool.change(inPlaceOf(chosen, [held]));
+  for (const of of addressed(chosen)) house.observer.event({ ...of, event: 'held', reason });
+  return true;
+}
+
+/** Back into the queue by the policy of today; crashes are forgiven. */
+async function release(house: House, chosen: Chosen): Promise<boolean> {
+  const now = house.clock.now();
+  const { hold: _, ...rest } = chosen.part;
+  const free: QueueEntry = { ...rest, due: now, crashes: 0 };
+  const placements = place(chosen.message, free.recipients, free, placementContext(house));
+  const relocation = relocate(free, placements, now);
+  const { put = [], ended = {} } = relocation.change;
+  await house.spool.change({ ...inPlaceOf(chosen, put), ended });
+  tellRelocated(house, chosen.message, relocation);
+  return true;
+}
+
+async function remove(house: House, chosen: Chosen): Promise<boolean> {
+  await house.spool.change({ ...inPlaceOf(chosen, []), ended: { removed: chosen.part.recipients.length } });
+  for (const of of addressed(chosen)) house.observer.event({ ...of, event: 'removed', by: 'operator' });
+  return true;
+}
+
+async function bounce(house: House, chosen: Chosen, text: string): Promise<boolean> {
+  const { message, entry, part } = chosen;
+  // RFC 3463 §3.8: delivery not authorized, message refused.
+  const status = '5.7.1';
+  const failure: Failure = {
+    scope: 'message',
+    permanent: true,
+    class: 'policy',
+    status,
+    phase: 'local',
+    text,
+  };
+  const undelivered = part.recipients.map((index) => ({ ...part, index, failure }));
+  const dsn = await report(house, 'failed', message, undelivered);
+  if (!isUnchanged(house, entry)) {
+    dsn?.body.discard();
+    return false;
+  }
+  const ended = { bounced: part.recipients.length };
+  await house.spool.change({ ...inPlaceOf(chosen, []), ended, ...(dsn && { born: [dsn] }) });
+  for (const of of addressed(chosen)) {
+    house.observer.event({ ...of, event: 'bounced', status, reason: text, dsn: dsn?.message.id ?? null });
+  }
+  if (!dsn) return true;
+  house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+  house.dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+  return true;
+}
+
+function addressed({ message, part }: Chosen): { id: string; from: string; to: string }[] {
+  const { id, from, recipients } = message;
+  return part.recipients.map((index) => ({ id, from, to: recipients[index] ?? '' }));
+}
