@@ -85,6 +85,21 @@ test('a dead destination with hundreds of messages does not slow a living one do
   expect(balanced(await sendoff.books())).toMatchObject({ accepted: 420, delivered: 20, queued: 400 });
 });
 
+test('a transaction that stands still holds up no other message of its destination', async () => {
+  const world = await makeWorld(settings({ shutdownTimeout: '1s' }));
+  const sendoff = await world.start();
+  await timeFor(world, sendoff.port, 1);
+  world.peer.setScript({ dot: [{ do: 'hang' }] });
+  const stuck = await send(sendoff, 'stuck');
+  await until(
+    'its transaction',
+    () => world.peer.commands.filter((line) => line.endsWith('DATA')).length === 2,
+  );
+  expect(await timeFor(world, sendoff.port, 3)).toBeLessThan(4000);
+  expect(balanced(await sendoff.books())).toMatchObject({ accepted: 5, delivered: 4, queued: 1 });
+  expect(sendoff.events('delivered').map(({ id }) => id)).not.toContain(stuck);
+});
+
 test('300 domains that hang take a third of the connections, and no time from a living one', async () => {
   const world = await makeWorld();
   const dead = await world.neighbour('127.0.0.3', ['*.dead.example'], { script: { greeting: hang } });

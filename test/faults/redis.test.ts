@@ -109,6 +109,19 @@ test.each([
   expect(onceEach(world.peer)).toEqual(['deferred', ...subjects].sort());
 });
 
+test('a Redis without memory takes no runs; mail is taken, and flows when there is room', async () => {
+  const redis = await startRedis();
+  const world = await makeWorld(using(redis));
+  const sendoff = await world.start();
+  await redis.call('CONFIG', 'SET', 'maxmemory', '1');
+  const subjects = Array.from({ length: 20 }, (_, n) => `full ${n}`);
+  await Promise.all(subjects.map((subject) => send(sendoff, subject)));
+  expect(balanced(await sendoff.books())).toMatchObject({ accepted: 20, queued: 20 });
+  await redis.call('CONFIG', 'SET', 'maxmemory', '0');
+  expect(balanced(await sendoff.settled(10_000))).toMatchObject({ accepted: 20, delivered: 20 });
+  expect(onceEach(world.peer)).toEqual([...subjects].sort());
+});
+
 test.each([
   { away: 'dead', go: (redis: TestRedis) => redis.kill9() },
   { away: 'silent', go: (redis: TestRedis) => redis.freeze() },
