@@ -1,10 +1,11 @@
 // Makes the report (DSN) that tells a sender what became of his message.
 // settler.ts and timers.ts put it into the commit that settles; mail/dsn.ts writes the content.
 // Never answers a null sender, and never a report with a report (RFC 3834 §2, RFC 5321 §6.1).
+import { isDeepStrictEqual } from 'node:util';
 import type { Failure } from '../delivery/failure.ts';
 import { buildDsn } from '../mail/dsn.ts';
 import type { DsnRecipient } from '../mail/dsn-input.ts';
-import { readOriginal } from '../mail/dsn-original.ts';
+import { type Original, readOriginal } from '../mail/dsn-original.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { NewMessage } from '../spool/spool.ts';
 import { enqueue } from './enqueue.ts';
@@ -31,8 +32,8 @@ export async function report(
 ): Promise<NewMessage | null> {
   const to = reportTo(house, kind, message);
   if (to === null || undelivered.length === 0) return null;
-  const content = await house.spool.body(message.id);
-  if (!content) return null;
+  const original = await originalOf(house, message);
+  if (!original) return null;
   const now = house.clock.now();
   const id = house.spool.newId();
   const built = buildDsn({
@@ -45,7 +46,7 @@ export async function report(
     originalId: message.id,
     arrived: message.arrived,
     recipients: undelivered.map((one) => dsnRecipient(message, one)),
-    original: await readOriginal(content),
+    original,
   });
   const dsn = {
     id,
@@ -62,14 +63,23 @@ export async function report(
 }
 
 /**
- * Whether the entry is as it was when a report about it was begun: reading the content takes a moment, in
- * which a run may claim it or settle it. Asked right before the commit, with nothing awaited in between.
+ * Whether nobody works on the entry and it is as it was read: reading on, or the content for a report, takes
+ * a moment, in which a run may claim it or settle it. Asked right before the commit, with nothing awaited in
+ * between.
  */
 export function isUnchanged({ spool }: House, entry: QueueEntry): boolean {
-  const present = spool.entry(entry);
-  if (!present || spool.isClaimed(entry)) return false;
-  const same = present.destination === entry.destination && present.hold?.since === entry.hold?.since;
-  return same && present.due === entry.due && present.attempts === entry.attempts;
+  return !spool.isClaimed(entry) && isDeepStrictEqual(spool.entry(entry), entry);
+}
+
+/** Null when the message is gone. Content that cannot be read is left out: the sender must hear all the same. */
+async function originalOf({ spool, observer }: House, { id }: Message): Promise<Original | null> {
+  try {
+    const content = await spool.body(id);
+    return content ? await readOriginal(content) : null;
+  } catch (error) {
+    observer.warn('the content cannot be read for a report', { id, error: String(error) });
+    return { start: Buffer.alloc(0), whole: false };
+  }
 }
 
 function reportTo(house: House, kind: 'failed' | 'delayed', message: Message): string | null {

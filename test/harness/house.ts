@@ -1,0 +1,75 @@
+// The parts of the queue around a spool of the test's own, without Redis and without a network.
+// Used by tests of what the queue does to entries; runs are asked for and never begin.
+// Never delivers: an attempt in it is a mistake of the test.
+import { onTestFinished } from 'vitest';
+import { createAlarms } from '../../src/observe/alarms.ts';
+import type { MailEvent, Observer } from '../../src/observe/events.ts';
+import type { Policy } from '../../src/policy/policy.ts';
+import { Destinations } from '../../src/queue/destinations.ts';
+import { Dispatcher } from '../../src/queue/dispatcher.ts';
+import type { House } from '../../src/queue/house.ts';
+import { Pace, Places } from '../../src/queue/limits.ts';
+import type { Spool } from '../../src/spool/spool.ts';
+import { MovableClock } from './clock.ts';
+import { policyFrom } from './policy.ts';
+
+export interface TestHouse extends House {
+  readonly clock: MovableClock;
+  readonly events: MailEvent[];
+}
+
+const DIRECT = 'routes: { direct: { via: mx } }\nrules: [{ name: all, route: direct }]\n';
+
+export function openHouse(spool: Spool, policy: Policy = policyFrom(DIRECT)): TestHouse {
+  const clock = new MovableClock();
+  const events: MailEvent[] = [];
+  const quiet = (): void => undefined;
+  const observer: Observer = {
+    event: (event) => void events.push(event),
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+  };
+  const destinations = new Destinations();
+  const room = () => ({ places: 10, limit: null });
+  const ask = async () => true;
+  const dispatcher = new Dispatcher({
+    spool,
+    destinations,
+    clock,
+    ask,
+    connections: 10,
+    room,
+    reached: quiet,
+  });
+  const places = new Places((key) => dispatcher.freed(key));
+  const stopping = new AbortController();
+  onTestFinished(() => {
+    stopping.abort();
+    dispatcher.stop();
+  });
+  return {
+    spool,
+    clock,
+    random: () => 0.5,
+    observer,
+    alarms: createAlarms(observer, clock),
+    delivery: {
+      plan: () => Promise.reject(new Error('nothing is delivered here')),
+      approach: () => {
+        throw new Error('nothing is delivered here');
+      },
+    },
+    destinations,
+    dispatcher,
+    places,
+    pace: new Pace(),
+    policy: () => policy,
+    hostname: 'relay.example.net',
+    postmaster: null,
+    shutdownTimeout: 30_000,
+    stopping: stopping.signal,
+    reached: quiet,
+    events,
+  };
+}
