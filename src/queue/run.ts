@@ -3,13 +3,13 @@
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
 import type { Approach } from '../delivery/session.ts';
-import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
+import type { Fallback, MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
 import { siteOf } from '../policy/sites.ts';
 import type { Claim } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
 import { nextClaim, type RoutedClaim } from './claims.ts';
-import { type Destination, standing } from './destinations.ts';
+import { type BackOff, type Destination, standing } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
@@ -47,12 +47,22 @@ export async function run(key: DestinationKey, delayed: boolean, house: House): 
   } finally {
     admission.ended();
   }
-  // Mail that waits behind a closed door may have a fallback.
-  if (destination.backOff && hasFallback(house.policy())) await review(house, key);
+  const { backOff } = destination;
+  if (!backOff || !mayBeLeft(house.policy(), destination.route, backOff)) return;
+  await review(house, key).catch((error: unknown) => {
+    house.observer.warn('a review broke off', { destination: key, error: String(error) });
+  });
 }
 
-function hasFallback(policy: Policy): boolean {
-  return policy.rules.some(({ ending }) => ending?.kind === 'route' && ending.routes.length > 1);
+/** Whether mail behind a closed door may have a fallback: worth a look at all of it, or not. */
+function mayBeLeft({ rules, otherwise, defaultFallback }: Policy, route: string, door: BackOff): boolean {
+  const all = [...rules, otherwise];
+  const isFollowed = all.some(
+    ({ ending }) => ending?.kind === 'route' && ending.routes.slice(0, -1).includes(route),
+  );
+  const { failures, last } = door;
+  const leaves = ({ on, after }: Fallback): boolean => on.has(last.class) && failures >= after;
+  return isFollowed && (leaves(defaultFallback) || all.some(({ fallback }) => fallback && leaves(fallback)));
 }
 
 class Turn {
