@@ -39,6 +39,9 @@ const builtInSite: Site = {
   ip: null,
 };
 
+/** What one client may open to a provider's submission service without being called a nuisance. */
+const SMARTHOST_CONNECTIONS = 20;
+
 /** Mail that no rule ends takes the built-in route, as a mail server without a transport map does. */
 const otherwise: LastRule = {
   name: 'everything else',
@@ -76,7 +79,8 @@ function compileRoute(name: string, data: RouteData): Route {
     case 'smarthost': {
       const auth = data.auth ?? null;
       const tls = data.tls ?? (auth === null || auth.cleartext ? 'opportunistic' : 'verified');
-      return { name, displayName, via: 'smarthost', hosts: data.hosts, auth, ...limitsOf(data, tls) };
+      const limits = { ...limitsOf(data, tls), connections: data.connections ?? SMARTHOST_CONNECTIONS };
+      return { name, displayName, via: 'smarthost', hosts: data.hosts, auth, ...limits };
     }
   }
 }

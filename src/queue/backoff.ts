@@ -4,7 +4,7 @@
 import type { Random } from '../clock/random.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
-import { type BackOff, backOffNote, type Destination } from './destinations.ts';
+import { type BackOff, backOffNote, type Destination, liveNote } from './destinations.ts';
 import type { RecipientOutcome } from './settle.ts';
 
 /** Trouble of our own ends when we end it: looked at again this soon at the latest. */
@@ -14,7 +14,7 @@ const LONGEST_OURS_MS = 5 * 60_000;
 const SPREAD = 0.1;
 
 /** Notes for the spool's commit; null when nothing changed. */
-export type BackOffNotes = Readonly<Record<string, BackOff | null>> | null;
+export type BackOffNotes = Readonly<Record<string, BackOff | number | null>> | null;
 
 /** What an attempt found: the door open, shut by this failure, or nothing that tells. */
 export type Finding = 'open' | 'unknown' | Failure;
@@ -35,10 +35,16 @@ export function findingOf(outcomes: Iterable<RecipientOutcome>): Finding {
   return shut ?? 'unknown';
 }
 
-/** The destination answered: its door is open. */
+/** A success is noted again after this long: a note for each delivery would double the index's work. */
+const NOTE_SUCCESS_MS = 10 * 60_000;
+
+/** The destination answered: its door is open, and a restart should know it. */
 export function opened(destination: Destination, now: number): BackOffNotes {
   destination.lastSuccess = now;
-  return forgotten(destination);
+  const noted = now - destination.notedSuccess < NOTE_SUCCESS_MS;
+  if (noted) return forgotten(destination);
+  destination.notedSuccess = now;
+  return { ...forgotten(destination), [liveNote(destination.key)]: now };
 }
 
 /** There is nothing to wait for: the door is open, or it is walled up and what waits is returned. */

@@ -6,7 +6,7 @@ import { type DestinationKey, parseDestination } from './entry.ts';
 import type { ConnectionLimit } from './limits.ts';
 
 /** A destination counts as answering this long after its last success. */
-const LIVE_MS = 30 * 60_000;
+export const LIVE_MS = 30 * 60_000;
 
 /** Durable: kept in the spool's notes, so that a restart does not knock on closed doors at once. */
 export interface BackOff {
@@ -29,6 +29,8 @@ export interface Destination {
   limits: readonly ConnectionLimit[];
   backOff: BackOff | null;
   lastSuccess: number | null;
+  /** The success that the spool has a note of, for a restart; 0: none. */
+  notedSuccess: number;
   /** Runs asked for and not begun; when the oldest was asked for. */
   asked: number;
   askedAt: number;
@@ -66,6 +68,10 @@ export function closedDoor(destination: Destination | undefined, now: number): B
 export const backOffNote = (key: DestinationKey): string => `backoff ${key}`;
 export const BACK_OFF_NOTES = 'backoff ';
 
+/** Name of the note that keeps when a destination last answered. */
+export const liveNote = (key: DestinationKey): string => `live ${key}`;
+export const LIVE_NOTES = 'live ';
+
 export class Destinations {
   readonly #table = new Map<DestinationKey, Destination>();
 
@@ -84,6 +90,7 @@ export class Destinations {
       limits: [],
       backOff: null,
       lastSuccess: null,
+      notedSuccess: 0,
       asked: 0,
       askedAt: 0,
       running: 0,

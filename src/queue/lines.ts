@@ -4,20 +4,21 @@
 import type { Destination } from './destinations.ts';
 import type { LimitKey } from './limits.ts';
 
-/** Of four places for destinations without a recent success, one goes to those that failed before. */
-const FAILING_SHARE = 4;
-
 /**
- * The places for runs to destinations that have not answered lately, and who waits for one: first
- * come, first served, in two lines, so that closed doors do not keep new ones waiting.
+ * Who gets the next place for a destination without a recent success. Closed doors must not keep new
+ * ones waiting; and of the new ones the latest goes before the oldest every other time, or a domain that
+ * answers would wait behind thousands that came first and say nothing.
  */
+const TURNS = ['latest', 'oldest', 'latest', 'failing'] as const;
+
+/** The places for runs to destinations that have not answered lately, and who waits for one. */
 export class SlowPlaces {
   readonly #places: number;
   #taken = 0;
   /** Runs that are asked for and will take a place when they begin. */
   readonly #asked = new Set<Destination>();
-  readonly #fresh = new Set<Destination>();
-  readonly #failing = new Set<Destination>();
+  readonly #fresh = new Line();
+  readonly #failing = new Line();
   #called = 0;
 
   constructor(places: number) {
@@ -55,16 +56,59 @@ export class SlowPlaces {
 
   /** It has a run: it waits no more. */
   leave(destination: Destination): void {
-    const waited = this.#fresh.delete(destination) || this.#failing.delete(destination);
-    if (waited) destination.parked = false;
+    if (this.#fresh.remove(destination) || this.#failing.remove(destination)) destination.parked = false;
   }
 
   /** The next in line, when a place is free for it. */
   call(): Destination | undefined {
     if (this.free <= 0) return undefined;
-    const failingFirst = ++this.#called % FAILING_SHARE === 0;
-    const order = failingFirst ? [this.#failing, this.#fresh] : [this.#fresh, this.#failing];
-    return shift(order[0]) ?? shift(order[1]);
+    const turn = TURNS[this.#called++ % TURNS.length];
+    const next =
+      turn === 'failing'
+        ? (this.#failing.oldest() ?? this.#fresh.oldest())
+        : ((turn === 'latest' ? this.#fresh.latest() : this.#fresh.oldest()) ?? this.#failing.oldest());
+    if (next) next.parked = false;
+    return next;
+  }
+}
+
+/** Destinations in the order in which they came, taken from either end. */
+class Line {
+  #order: Destination[] = [];
+  #first = 0;
+  /** Who is still waiting: those that left stay in `#order` until their place comes up. */
+  readonly #waiting = new Set<Destination>();
+
+  add(destination: Destination): void {
+    if (this.#waiting.has(destination)) return;
+    this.#waiting.add(destination);
+    this.#order.push(destination);
+  }
+
+  remove(destination: Destination): boolean {
+    return this.#waiting.delete(destination);
+  }
+
+  oldest(): Destination | undefined {
+    while (this.#first < this.#order.length) {
+      const next = this.#order[this.#first++] as Destination;
+      if (this.#first > this.#order.length / 2) this.#compact();
+      if (this.#waiting.delete(next)) return next;
+    }
+    return undefined;
+  }
+
+  latest(): Destination | undefined {
+    while (this.#order.length > this.#first) {
+      const next = this.#order.pop() as Destination;
+      if (this.#waiting.delete(next)) return next;
+    }
+    return undefined;
+  }
+
+  #compact(): void {
+    this.#order = this.#order.slice(this.#first);
+    this.#first = 0;
   }
 }
 

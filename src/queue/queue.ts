@@ -4,11 +4,12 @@
 import type { RedisClientOptions } from '../redis/connection.ts';
 import { mayProbe } from './backoff.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
-import { BACK_OFF_NOTES, type BackOff, type Destination, Destinations, standing } from './destinations.ts';
+import { type Destination, Destinations, standing } from './destinations.ts';
 import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
 import { Pace, Places } from './limits.ts';
+import { recall } from './recall.ts';
 import { review } from './review.ts';
 import { run } from './run.ts';
 import { MailTimers } from './timers.ts';
@@ -65,7 +66,7 @@ export function createQueue(options: QueueOptions): MailQueue {
   return {
     house,
     start() {
-      recallBackOffs(house);
+      recall(house);
       timers.start();
       // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
       void runs.start(stopping.signal).then(() => dispatcher.start());
@@ -104,13 +105,6 @@ function room(destination: Destination, places: Places, connections: number): Ro
     if (free < tightest.places) tightest = { places: free, limit: key };
   }
   return tightest;
-}
-
-/** Closed doors stay closed across a restart. */
-function recallBackOffs(house: House): void {
-  for (const [key, note] of house.spool.notes(BACK_OFF_NOTES)) {
-    house.destinations.of(key.slice(BACK_OFF_NOTES.length)).backOff = note as BackOff;
-  }
 }
 
 function countStates(destinations: Destinations, now: number): Record<string, number> {
