@@ -146,7 +146,7 @@ async function startedWorld(moods: Moods) {
     retry: { default: { after: ['1s'], expire: '5d' } },
     rules: [{ name: 'all', when: 'any', route: 'direct' }],
   };
-  const world = await makeWorld({ policy, settings: { redis: { url: redis.url } } });
+  const world = await makeWorld({ policy, settings: { shutdownTimeout: '1s', redis: { url: redis.url } } });
   const peers: Peer[] = [];
   for (const [n, domain] of DOMAINS.entries()) {
     peers.push(await world.neighbour(`127.0.1.${n + 1}`, [domain], { script: moods.script() }));
@@ -183,9 +183,13 @@ const ENDS: readonly Milestone[] = [
   'dsn',
 ];
 
-/** Dies at a point that chance picks, or of a plain kill -9 when it does not come to that point. */
-async function died(sendoff: Sendoff, random: () => number): Promise<void> {
-  const milestone = ENDS[Math.floor(random() * ENDS.length)] ?? 'settled';
+/** Dies at a point that chance picks, or of a plain kill -9 when it does not come to that point; now and then it is stopped. */
+async function ended(sendoff: Sendoff, random: () => number): Promise<void> {
+  const milestone = ENDS[Math.floor(random() * (ENDS.length + 2))];
+  if (milestone === undefined) {
+    expect(await sendoff.stop()).toBe(0);
+    return;
+  }
   await sendoff.die({ milestone, nth: 1 + Math.floor(random() * 30) });
   const late = setTimeout(() => sendoff.process.kill('SIGKILL'), 2000);
   expect(await sendoff.ended).toBe('SIGKILL');
@@ -221,7 +225,7 @@ test('chaos: every answered recipient is delivered or bounced, and copies are ac
     await mail(200 + random() * 200);
     await troubled(present(), redis, round);
     await mail(100 + random() * 100);
-    await died(present(), random);
+    await ended(present(), random);
     daemons.push(await world.start({ offset: round * JUMP }));
     balanced(await present().books());
   }
