@@ -66,6 +66,7 @@ class Transactions {
   async run(): Promise<void> {
     let waiting = [...this.#claim.entry.recipients];
     while (waiting.length > 0) {
+      this.#fuse.begin();
       const opened = await this.#open();
       if ('failure' in opened) return this.#failAll(waiting, opened.failure);
       const next = await this.#transact(opened.session, waiting);
@@ -185,8 +186,10 @@ function isHostMatter(failure: Failure): boolean {
 
 interface Fuse {
   readonly signal: AbortSignal;
-  /** A final dot was sent. */
+  /** The final dot of the present transaction was sent. */
   readonly waiting: boolean;
+  /** A transaction is about to begin. */
+  begin(): void;
   dotSent(): void;
   close(): void;
 }
@@ -209,6 +212,10 @@ function stopFuse({ clock, stopping, shutdownTimeout }: AttemptLimits): Fuse {
     signal: control.signal,
     get waiting() {
       return waiting;
+    },
+    begin: () => {
+      waiting = false;
+      if (stopping.aborted) control.abort();
     },
     dotSent: () => {
       waiting = true;

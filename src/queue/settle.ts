@@ -127,15 +127,21 @@ function follow(
     random: context.random,
   });
   if ('giveUp' in next) return { kind: 'expired', index, failure };
-  const due = tried.doubt ? Math.max(next.due, now + DOUBT_PAUSE_MS) : next.due;
+  const due = Math.max(next.due, endOfDoubtPause(tried));
   const expires = expiryOf(schedule, failure.class, message.arrived);
   return defer({ due, expires });
 }
 
-/** Only the loss of a connection after the final dot leaves a doubt; a clear answer ends it. */
+function endOfDoubtPause({ doubt }: QueueEntry): number {
+  return doubt?.cause === 'connection-lost' ? doubt.since + DOUBT_PAUSE_MS : 0;
+}
+
+/**
+ * Only the loss of a connection after the final dot leaves a doubt. The next attempt ends it, if it was
+ * one: what a stop or trouble of our own kept from the recipient's side was none.
+ */
 function doubtAfter(entry: QueueEntry, failure: Failure, now: number): Doubt | undefined {
-  if (failure.aborted && !failure.inDoubt) return entry.doubt;
-  if (!failure.inDoubt) return undefined;
+  if (!failure.inDoubt) return failure.aborted || failure.ours ? entry.doubt : undefined;
   return { count: (entry.doubt?.count ?? 0) + 1, since: now, cause: 'connection-lost' };
 }
 
@@ -145,9 +151,8 @@ function merge(verdicts: readonly Verdict[]): QueueEntry[] {
   for (const verdict of verdicts) {
     if (verdict.kind !== 'deferred') continue;
     const { entry, failure, index } = verdict;
-    const key = [entry.destination, failure.class, failure.inDoubt, entry.hold?.reason, entry.expires].join(
-      ' ',
-    );
+    const { destination, attempts, hold, expires } = entry;
+    const key = [destination, failure.class, failure.inDoubt, hold?.reason, expires, attempts].join(' ');
     const group = groups.get(key);
     groups.set(key, group ? { ...group, recipients: [...group.recipients, index] } : entry);
   }
