@@ -5,6 +5,9 @@ import type { Failure } from '../delivery/failure.ts';
 import { type DestinationKey, parseDestination } from './entry.ts';
 import type { ConnectionLimit } from './limits.ts';
 
+/** A door that nobody wanted to go through for so long after it might have been tried again is forgotten. */
+const REMEMBERED_MS = 24 * 60 * 60_000;
+
 /** A destination counts as answering this long after its last success. */
 export const LIVE_MS = 30 * 60_000;
 
@@ -114,7 +117,12 @@ export class Destinations {
     for (const destination of this.#table.values()) {
       const { nextDue, asked, running, parked } = destination;
       const busy = nextDue !== null || asked > 0 || running > 0 || parked;
-      if (!busy && standing(destination, now) === 'new') this.#table.delete(destination.key);
+      if (!busy && !isRemembered(destination, now)) this.#table.delete(destination.key);
     }
   }
+}
+
+function isRemembered(destination: Destination, now: number): boolean {
+  const { backOff } = destination;
+  return backOff ? now < backOff.until + REMEMBERED_MS : standing(destination, now) !== 'new';
 }

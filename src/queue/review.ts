@@ -53,7 +53,10 @@ function misplaced(house: House, entry: QueueEntry): { message: Message; relocat
   const { hold, ...free } = entry;
   // What policy holds, policy lets go; everything else is an operator's to release.
   const stays = hold ? hold.by !== 'policy' || isRejected(placements) : inPlace(entry, placements);
-  return stays ? null : { message, relocation: relocate(free, placements, house.clock.now()) };
+  if (stays) return null;
+  const now = house.clock.now();
+  const moving = hold ? { ...free, due: now } : free;
+  return { message, relocation: relocate(moving, placements, now) };
 }
 
 function isRejected(placements: readonly Placement[]): boolean {

@@ -91,7 +91,8 @@ export class MailTimers {
   async #expire(entry: QueueEntry, now: number): Promise<void> {
     const backOff = this.#house.destinations.get(entry.destination)?.backOff ?? null;
     const tried = Math.max(entry.lastAttempt ?? 0, backOff?.lastAt ?? 0);
-    const outOfGrace = now > Math.max(entry.expires, this.#awakeSince) + GRACE_MS;
+    // What was released from a hold after its time is due later than it expires.
+    const outOfGrace = now > Math.max(entry.expires, entry.due, this.#awakeSince) + GRACE_MS;
     if (tried < entry.expires && !outOfGrace) return;
     const failure =
       backOff && backOff.lastAt === tried ? backOff.last : (entry.last ?? backOff?.last ?? NEVER_TRIED);
