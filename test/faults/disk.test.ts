@@ -108,7 +108,7 @@ test('a failed fsync: 451 to all that wait, exit 75, and nothing missing afterwa
   const replies = await Promise.all(Array.from({ length: 5 }, (_, n) => offer(first, `refused ${n}`)));
   for (const reply of replies) expect(reply.code).toBe(451);
   expect(await first.ended).toBe(75);
-  expect(first.events('alarm')).toMatchObject([{ alarm: 'spool-failed' }]);
+  await first.event('alarm', ({ alarm }) => alarm === 'spool-failed');
   world.peer.setScript({});
   const second = await world.start();
   expect(balanced(await second.books())).toMatchObject({ accepted: 2, delivered: 1, queued: 1 });
@@ -125,4 +125,20 @@ test('a failed fsync of a large message: 451, exit 75', async () => {
   expect(await sendoff.ended).toBe(75);
   const second = await world.start();
   expect(balanced(await second.books())).toMatchObject(NOTHING);
+});
+
+test('a disk that fails while a peer answers: the delivery is in doubt, one copy more', async () => {
+  const answer = Promise.withResolvers<void>();
+  const world = await makeWorld({}, { script: { dot: [{ do: 'wait', for: answer.promise }] } });
+  const first = await world.start();
+  await send(first, 'in delivery');
+  await until('its transaction', () => world.peer.commands.some((line) => line.endsWith('DATA')));
+  await first.disk('fsync-fails');
+  expect(await offer(first, 'refused')).toMatchObject({ code: 451 });
+  answer.resolve();
+  expect(await first.ended).toBe(75);
+  const second = await world.start();
+  await until('the doubt in the log', () => second.log.find(({ inDoubt }) => inDoubt === true));
+  expect(balanced(await second.settled())).toMatchObject({ accepted: 1, delivered: 1 });
+  expect(onceEach(world.peer)).toEqual(['in delivery', 'in delivery']);
 });

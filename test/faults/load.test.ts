@@ -54,7 +54,7 @@ test('SIGTERM while a peer never answers the final dot: in doubt, and not tried 
   await send(first, 'in doubt');
   await world.peer.received(1);
   expect(await first.stop()).toBe(0);
-  expect(first.events('attempt')).toMatchObject([{ result: 'in-doubt' }]);
+  expect(await first.event('attempt')).toMatchObject({ result: 'in-doubt' });
   world.peer.setScript({});
   const second = await world.start();
   const clear = await send(second, 'clear');
@@ -63,6 +63,21 @@ test('SIGTERM while a peer never answers the final dot: in doubt, and not tried 
   await second.advance(11 * 60_000);
   expect(balanced(await second.settled())).toMatchObject({ accepted: 2, delivered: 2 });
   expect(copies(world.peer).get('in doubt')).toBe(2);
+});
+
+test('SIGTERM before the final dot: at once, no attempt charged, delivered after the next start', async () => {
+  const world = await makeWorld(settings({ shutdownTimeout: '20s' }), { script: { rcpt: hang } });
+  const first = await world.start();
+  await send(first, 'before the dot');
+  await until('its transaction', () => world.peer.commands.some((line) => line.includes('RCPT')));
+  const began = performance.now();
+  expect(await first.stop()).toBe(0);
+  expect(performance.now() - began).toBeLessThan(4000);
+  world.peer.setScript({});
+  const second = await world.start();
+  expect(balanced(await second.settled())).toMatchObject({ accepted: 1, delivered: 1 });
+  expect(await second.event('attempt')).toMatchObject({ attempt: 1, result: 'delivered' });
+  expect(onceEach(world.peer)).toEqual(['before the dot']);
 });
 
 /** Milliseconds from the first of these messages until the last one is with the peer. */
