@@ -49,7 +49,7 @@ export interface Destination {
   nextDue: number | null;
   /** Waits in one of the dispatcher's lines for a place. */
   parked: boolean;
-  /** No run before this time: a rate limit said so. */
+  /** No further run before this time: a rate limit said so, or a peer that takes no more connections. */
   notBefore: number;
 }
 

@@ -177,8 +177,11 @@ export class Dispatcher {
     destination.nextDue = this.#options.spool.nextDue(destination.key);
     if (destination.nextDue === null) return;
     const start = startOf(destination, destination.nextDue);
-    if (start > now) this.#askLater(destination, start, now);
-    else if (standing(destination, now) === 'live') this.#askLive(destination, now);
+    if (start > now) {
+      // A pause keeps further connections away, and not the open ones from their work.
+      if (destination.nextDue <= now && !destination.backOff) this.idlers.wake(destination, 1);
+      this.#askLater(destination, start, now);
+    } else if (standing(destination, now) === 'live') this.#askLive(destination, now);
     else this.#askProbe(destination);
   }
 

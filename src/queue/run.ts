@@ -29,6 +29,9 @@ const CONNECTION_MS = 300_000;
 /** A run that broke is a mistake of ours: not made again at once, for ever. */
 const BROKEN_PAUSE_MS = 60_000;
 
+/** A peer that takes no more connections is asked for more after a while: it may have been other mail's. */
+const TURNED_AWAY_MS = 60_000;
+
 /** A longer wait for a rate's next turn is not worth holding a connection. */
 const LONGEST_PACE_MS = 5_000;
 
@@ -118,6 +121,7 @@ class Turn {
     while (next) {
       if (!(await this.#paced(next.claim))) return;
       const report = await attempt(next.claim, link, this.#house);
+      if (this.#isTurnedAway(report)) return next.claim.release();
       const notes = this.#judge(next, report);
       await this.#writing;
       this.#writing = this.#write(next.claim, report, notes);
@@ -159,6 +163,25 @@ class Turn {
     if (await pause(clock, pace.reserve(key, site.rate, clock.now()), stopping)) return true;
     claim.release();
     return false;
+  }
+
+  /**
+   * No connection was to be had while others are at work: the peer takes no more of them (many say so with
+   * a 421). The mail goes over those that are open, and is charged nothing.
+   */
+  #isTurnedAway({ via, outcomes }: AttemptReport): boolean {
+    const { clock, observer } = this.#house;
+    const { key, connected } = this.#destination;
+    if (via !== null || connected < 2 || standing(this.#destination, clock.now()) !== 'live') return false;
+    const finding = findingOf(outcomes.values());
+    if (finding === 'open' || finding === 'unknown' || finding.permanent) return false;
+    this.#destination.notBefore = clock.now() + TURNED_AWAY_MS;
+    observer.debug('no further connection for now', {
+      destination: key,
+      open: connected - 1,
+      why: finding.text,
+    });
+    return true;
   }
 
   /** Opens or closes the destination's door by what the attempt found. */
