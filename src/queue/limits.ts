@@ -1,7 +1,7 @@
 // How many connections and messages a site or a route may have at a time.
 // run.ts takes a place before it connects and a turn before each message; dispatcher.ts learns who waits.
 // Never knows why a limit is what it is: that is policy.
-import type { Rate } from '../policy/policy.ts';
+import type { MxRoute, Rate, Site, SmarthostRoute } from '../policy/policy.ts';
 
 /** Anything that connections or messages are counted against: a site's or a route's key. */
 export type LimitKey = string;
@@ -12,6 +12,14 @@ export const routeKey = (route: string): LimitKey => `route ${route}`;
 export interface ConnectionLimit {
   readonly key: LimitKey;
   readonly connections: number;
+}
+
+/** The limits that count a connection of this route to this site. */
+export function connectionLimits(route: MxRoute | SmarthostRoute, site: Site | null): ConnectionLimit[] {
+  const limits: ConnectionLimit[] = [];
+  if (site) limits.push({ key: siteKey(site.name), connections: site.connections });
+  if (route.connections !== null) limits.push({ key: routeKey(route.name), connections: route.connections });
+  return limits;
 }
 
 /** Connections open at a time by key. One daemon's count; shared counts take its place later. */

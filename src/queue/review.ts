@@ -3,6 +3,8 @@
 // Never holds up the loop: it works in slices, and leaves alone what is being delivered.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Message } from '../mail/envelope.ts';
+import type { Fallback, Policy } from '../policy/policy.ts';
+import type { BackOff, Destination } from './destinations.ts';
 import type { DestinationKey, QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
@@ -33,6 +35,25 @@ export async function review(house: House, destination: DestinationKey | null): 
     await nextTurn();
   }
   return moved;
+}
+
+/** Looks at mail that waits behind a closed door, when it may have a fallback. Never rejects. */
+export async function reviewBehind(house: House, { key, route, backOff }: Destination): Promise<void> {
+  if (!backOff || !mayBeLeft(house.policy(), route, backOff)) return;
+  await review(house, key).catch((error: unknown) => {
+    house.observer.warn('a review broke off', { destination: key, error: String(error) });
+  });
+}
+
+/** Whether any mail may leave the route for what closed the door: worth a look at all of it, or not. */
+function mayBeLeft({ rules, otherwise, defaultFallback }: Policy, route: string, door: BackOff): boolean {
+  const all = [...rules, otherwise];
+  const isFollowed = all.some(
+    ({ ending }) => ending?.kind === 'route' && ending.routes.slice(0, -1).includes(route),
+  );
+  const { failures, last } = door;
+  const leaves = ({ on, after }: Fallback): boolean => on.has(last.class) && failures >= after;
+  return isFollowed && (leaves(defaultFallback) || all.some(({ fallback }) => fallback && leaves(fallback)));
 }
 
 function take(house: House, destination: DestinationKey | null, after: QueueEntry | null): QueueEntry[] {

@@ -3,18 +3,18 @@
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
 import type { Approach } from '../delivery/session.ts';
-import type { Fallback, MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
+import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
 import { siteOf } from '../policy/sites.ts';
 import type { Claim } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
 import { nextClaim, type RoutedClaim } from './claims.ts';
-import { type BackOff, type Destination, standing } from './destinations.ts';
+import { type Destination, standing } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
-import { type ConnectionLimit, routeKey, siteKey } from './limits.ts';
-import { review } from './review.ts';
+import { type ConnectionLimit, connectionLimits, siteKey } from './limits.ts';
+import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
 
 /** While others wait for a place, a turn ends after this long: short enough to be fair, long enough to be worth a connection. */
@@ -50,22 +50,7 @@ export async function run(key: DestinationKey, delayed: boolean, house: House): 
   } finally {
     admission.ended();
   }
-  const { backOff } = destination;
-  if (!backOff || !mayBeLeft(house.policy(), destination.route, backOff)) return;
-  await review(house, key).catch((error: unknown) => {
-    house.observer.warn('a review broke off', { destination: key, error: String(error) });
-  });
-}
-
-/** Whether mail behind a closed door may have a fallback: worth a look at all of it, or not. */
-function mayBeLeft({ rules, otherwise, defaultFallback }: Policy, route: string, door: BackOff): boolean {
-  const all = [...rules, otherwise];
-  const isFollowed = all.some(
-    ({ ending }) => ending?.kind === 'route' && ending.routes.slice(0, -1).includes(route),
-  );
-  const { failures, last } = door;
-  const leaves = ({ on, after }: Fallback): boolean => on.has(last.class) && failures >= after;
-  return isFollowed && (leaves(defaultFallback) || all.some(({ fallback }) => fallback && leaves(fallback)));
+  await reviewBehind(house, destination);
 }
 
 class Turn {
@@ -176,11 +161,7 @@ class Turn {
     const finding = findingOf(outcomes.values());
     if (finding === 'open' || finding === 'unknown' || finding.permanent) return false;
     this.#destination.notBefore = clock.now() + TURNED_AWAY_MS;
-    observer.debug('no further connection for now', {
-      destination: key,
-      open: connected - 1,
-      why: finding.text,
-    });
+    observer.debug('no further connection for now', { destination: key, why: finding.text });
     return true;
   }
 
@@ -264,12 +245,4 @@ class Turn {
       if (!woken || this.#isOutdated()) return null;
     }
   }
-}
-
-/** The limits that count a connection of this route to this site. */
-export function connectionLimits(route: MxRoute | SmarthostRoute, site: Site | null): ConnectionLimit[] {
-  const limits: ConnectionLimit[] = [];
-  if (site) limits.push({ key: siteKey(site.name), connections: site.connections });
-  if (route.connections !== null) limits.push({ key: routeKey(route.name), connections: route.connections });
-  return limits;
 }
