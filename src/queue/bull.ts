@@ -92,8 +92,9 @@ export function openRunQueue(options: RunQueueOptions): RunQueue {
       }),
     async start(signal) {
       await worker.waitUntilReady().catch(options.onTrouble);
-      // The data folder is locked, so every run in the queue was asked for by a process that is gone.
-      await asking.try((queue) => queue.obliterate({ force: true }));
+      // The data folder is locked, so every run in the queue was asked for by a process that is gone. Not
+      // obliterate: it pauses the queue first, and a Redis that dies a moment later may wake up with that.
+      await asking.try((queue) => queue.drain(true));
       if (!signal.aborted) worker.run().catch(options.onTrouble);
     },
     async close() {
