@@ -86,14 +86,17 @@ export class Claiming {
 
   /** Ends the claims of what a transaction has touched, and takes over what is due now. */
   committed({ left, came }: Effects): void {
-    for (const entry of came) {
-      if (this.#claims.release(entry)) this.#windows.released(entry.destination);
-    }
+    for (const entry of came) this.#unclaimed(this.#claims.release(entry));
     for (const entry of left) {
-      if (this.#claims.forget(entry)) this.#windows.released(entry.destination);
+      this.#unclaimed(this.#claims.forget(entry));
       this.#windows.remove(entry.destination, entry);
     }
     for (const entry of came) if (!entry.hold) this.#windows.insert(entry.destination, entry);
+  }
+
+  /** Where it was claimed: a change may have moved it to another destination. */
+  #unclaimed(claimed: QueueEntry | undefined): void {
+    if (claimed !== undefined) this.#windows.released(claimed.destination);
   }
 
   close(): void {

@@ -41,18 +41,18 @@ export class Claims {
     this.#journal.dotSent(held.slot);
   }
 
-  /** Ends the claim of an entry that goes on to exist. False when it was not claimed any more. */
-  release(key: EntryKey): boolean {
+  /** Ends the claim of an entry that goes on to exist; returns it as it was claimed, if it still was. */
+  release(key: EntryKey): QueueEntry | undefined {
     const held = this.#take(key);
     if (held !== undefined) this.#journal.clear(held.slot);
-    return held !== undefined;
+    return held?.entry;
   }
 
-  /** Ends the claim of an entry that is gone. False when it was not claimed any more. */
-  forget(key: EntryKey): boolean {
+  /** Ends the claim of an entry that is gone; returns it as it was claimed, if it still was. */
+  forget(key: EntryKey): QueueEntry | undefined {
     const held = this.#take(key);
     if (held !== undefined) this.#journal.reuse(held.slot);
-    return held !== undefined;
+    return held?.entry;
   }
 
   #take(key: EntryKey): Held | undefined {
