@@ -11,21 +11,29 @@ import { balanced, change, DOMAIN, mailOf, makeWorld, onceEach, send } from './w
 
 const NOTHING = { accepted: 0, queued: 0 };
 
+/** A client that has sent all of a message but its final dot; or what it was refused with before. */
+async function beforeDot(sendoff: Sendoff, subject: string, octets = 0): Promise<SmtpClient | SmtpReply> {
+  const client = await SmtpClient.ready({ port: sendoff.port });
+  for (const line of ['MAIL FROM:<a@example.net>', `RCPT TO:<b@${DOMAIN}>`, 'DATA']) {
+    await client.send(`${line}\r\n`);
+    const reply = await client.reply();
+    if (reply.code >= 400) return reply;
+  }
+  await client.send(mailOf(subject, octets));
+  return client;
+}
+
+async function dot(client: SmtpClient | SmtpReply): Promise<SmtpReply> {
+  if (!(client instanceof SmtpClient)) return client;
+  await client.send('.\r\n');
+  const reply = await client.reply();
+  client.destroy();
+  return reply;
+}
+
 /** The reply to the final dot, or the first refusal before it. */
 async function offer(sendoff: Sendoff, subject: string, octets = 0): Promise<SmtpReply> {
-  const client = await SmtpClient.ready({ port: sendoff.port });
-  try {
-    for (const line of ['MAIL FROM:<a@example.net>', `RCPT TO:<b@${DOMAIN}>`, 'DATA']) {
-      await client.send(`${line}\r\n`);
-      const reply = await client.reply();
-      if (reply.code >= 400) return reply;
-    }
-    await client.send(mailOf(subject, octets));
-    await client.send('.\r\n');
-    return await client.reply();
-  } finally {
-    client.destroy();
-  }
+  return dot(await beforeDot(sendoff, subject, octets));
 }
 
 const full = { code: 452, lines: [expect.stringMatching(/^4\.3\.1 /)] };
@@ -104,8 +112,9 @@ test('a failed fsync: 451 to all that wait, exit 75, and nothing missing afterwa
   await first.event('delivered');
   await send(first, 'waiting', `later@${DOMAIN}`);
   await first.event('deferred');
+  const clients = await Promise.all(Array.from({ length: 5 }, (_, n) => beforeDot(first, `refused ${n}`)));
   await first.disk('fsync-fails');
-  const replies = await Promise.all(Array.from({ length: 5 }, (_, n) => offer(first, `refused ${n}`)));
+  const replies = await Promise.all(clients.map(dot));
   for (const reply of replies) expect(reply.code).toBe(451);
   expect(await first.ended).toBe(75);
   await first.event('alarm', ({ alarm }) => alarm === 'spool-failed');

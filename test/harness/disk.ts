@@ -27,7 +27,9 @@ export class FaultyDisk implements FileDoor {
 
   async sync(fd: number): Promise<void> {
     await systemFiles.sync(fd);
-    if (this.state === 'fsync-fails')
-      throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
+    if (this.state !== 'fsync-fails') return;
+    // A disk that fails has tried for a while, and others wait for it by then.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' });
   }
 }
