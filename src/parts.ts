@@ -30,23 +30,11 @@ import { type Listeners, startListeners } from './relay/listeners.ts';
 import { openDiskSpool } from './spool/disk.ts';
 import { lockFolder } from './spool/lock.ts';
 import type { Spool } from './spool/spool.ts';
+import { Started } from './started.ts';
 
 /** Another daemon has the data folder: exit 75. */
 export class DataFolderLocked extends Error {
   override readonly name = 'DataFolderLocked';
-}
-
-/** What was started, ended in the opposite order. */
-class Started {
-  readonly #ends: (() => void | Promise<void>)[] = [];
-
-  add(end: () => void | Promise<void>): void {
-    this.#ends.push(end);
-  }
-
-  async end(): Promise<void> {
-    for (const end of this.#ends.splice(0).reverse()) await end();
-  }
 }
 
 export interface PartsOptions {
@@ -82,7 +70,9 @@ export class Parts {
   /** Ends what was started. */
   async end(): Promise<void> {
     this.#log.info('Sendoff is stopping');
-    await this.#started.end();
+    await this.#started.end((error) =>
+      this.#log.warn('a part did not end in order', { error: String(error) }),
+    );
     this.#log.info('Sendoff has stopped');
     this.#log.flush();
   }

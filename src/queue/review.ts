@@ -19,17 +19,9 @@ export async function review(house: House, destination: DestinationKey | null): 
   let after: QueueEntry | null = null;
   while (!house.stopping.aborted) {
     const slice = take(house, destination, after);
-    const changes: Promise<void>[] = [];
-    for (const entry of slice) {
-      const found = misplaced(house, entry);
-      if (!found) continue;
-      moved++;
-      const { message, relocation } = found;
-      changes.push(
-        house.spool.change(relocation.change).then(() => tellRelocated(house, message, relocation)),
-      );
-    }
-    await Promise.all(changes);
+    const misplacedOnes = slice.flatMap((entry) => misplaced(house, entry) ?? []);
+    const done = await Promise.all(misplacedOnes.map((one) => move(house, one)));
+    moved += done.filter(Boolean).length;
     after = slice.at(-1) ?? null;
     if (slice.length < SLICE) break;
     await nextTurn();
@@ -66,7 +58,24 @@ function take(house: House, destination: DestinationKey | null, after: QueueEntr
   return slice;
 }
 
-function misplaced(house: House, entry: QueueEntry): { message: Message; relocation: Relocation } | null {
+interface Misplaced {
+  readonly message: Message;
+  readonly relocation: Relocation;
+}
+
+/** False when the disk did not take it: the mail stays where it is, and is looked at again before an attempt. */
+async function move(house: House, { message, relocation }: Misplaced): Promise<boolean> {
+  try {
+    await house.spool.change(relocation.change);
+  } catch (error) {
+    house.observer.warn('queued mail could not be moved', { id: message.id, error: String(error) });
+    return false;
+  }
+  tellRelocated(house, message, relocation);
+  return true;
+}
+
+function misplaced(house: House, entry: QueueEntry): Misplaced | null {
   if (house.spool.isClaimed(entry)) return null;
   const message = house.spool.message(entry.id);
   if (!message) return null;
