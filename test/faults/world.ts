@@ -6,6 +6,7 @@ import { type DnsServer, startDnsServer } from '../harness/dns-server.ts';
 import { temporaryFolder } from '../harness/folder.ts';
 import { type Books, type Sendoff, type SendoffOptions, startSendoff } from '../harness/sendoff.ts';
 import { type Peer, type PeerOptions, startPeer } from '../harness/smtp-peer.ts';
+import { until } from '../harness/until.ts';
 
 /** The domain whose MX host is the first peer. */
 export const DOMAIN = 'example.org';
@@ -107,6 +108,14 @@ export function send(sendoff: Sendoff, subject: string, to = `b@${DOMAIN}`, octe
 export function change(sendoff: Sendoff, what: string, filter: object): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   return sendoff.api(`/api/queue/${what}`, { method: 'POST', headers, body: JSON.stringify(filter) });
+}
+
+/** The books as soon as so many recipients are delivered. */
+export function delivered(sendoff: Sendoff, count: number): Promise<Books> {
+  return until(`${count} deliveries in the books`, async () => {
+    const books = balanced(await sendoff.books());
+    return books.delivered >= count ? books : null;
+  });
 }
 
 /** Throws unless accepted = delivered + bounced + expired + discarded + removed + queued. */
