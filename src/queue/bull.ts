@@ -135,13 +135,16 @@ function openAsking(name: string, { connection, onTrouble }: RunQueueOptions): A
   return {
     async try(act) {
       if (client.status !== 'ready') return false;
+      queue ??= open();
+      const asked = queue;
       try {
-        queue ??= open();
-        await act(queue);
+        await act(asked);
         return true;
       } catch (error) {
         onTrouble(error as Error);
-        queue = null;
+        // Its listeners on the client go with it; the client stays.
+        if (queue === asked) queue = null;
+        void asked.close().catch(onTrouble);
         return false;
       }
     },
