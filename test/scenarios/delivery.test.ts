@@ -2,7 +2,8 @@
 import { expect, test } from 'vitest';
 import { openLedger } from '../harness/ledger.ts';
 import { networkForFile } from '../harness/network.ts';
-import { MESSAGE, sendoffForFile } from '../harness/sendoff.ts';
+import { MESSAGE } from '../harness/running-sendoff.ts';
+import { sendoffForFile } from '../harness/sendoff.ts';
 import type { Peer } from '../harness/smtp-peer.ts';
 import { until } from '../harness/until.ts';
 

@@ -170,7 +170,7 @@ test('a route has no more connections than it may', async () => {
   });
   const hosts = [`${peer.address}:${peer.port}`];
   await inForce(sendoff, {
-    routes: { narrow: { via: 'smarthost', hosts, tls: 'none', connections: 3, messagesPerConnection: 5 } },
+    routes: { narrow: { via: 'smarthost', hosts, tls: 'none', connections: 3 } },
     rules: [{ when: 'any', route: 'narrow' }],
   });
   await Promise.all(
@@ -178,8 +178,6 @@ test('a route has no more connections than it may', async () => {
   );
   await ledger.shows({ accepted: 40, delivered: 40 });
   expect(peer.maxConnectionsSeen).toBe(3);
-  const perConnection = Map.groupBy(peer.messages, ({ connection }) => connection);
-  expect(Math.max(...[...perConnection.values()].map((all) => all.length))).toBe(5);
 });
 
 test('a rate is paced evenly, not spent at once', async () => {
