@@ -267,7 +267,10 @@ export class Dispatcher {
     }
     // Who was called may have needed nothing any more: the next ones get their turn here.
     for (let free = this.#slow.free; free > 0; free--) this.#callSlow();
-    for (const key of this.#placeLines.keys()) this.freed(key);
+    for (const key of this.#placeLines.keys()) {
+      const first = this.#placeLines.first(key);
+      if (first && this.#options.room(first).places > 0) this.freed(key);
+    }
     this.#options.destinations.forgetIdle(now);
     this.#sweepTimer = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }

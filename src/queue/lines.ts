@@ -123,6 +123,10 @@ export class PlaceLines {
     this.#lines.set(key, line);
   }
 
+  first(key: LimitKey): Destination | undefined {
+    return this.#lines.get(key)?.values().next().value;
+  }
+
   next(key: LimitKey): Destination | undefined {
     const line = this.#lines.get(key);
     const destination = shift(line);

@@ -21,6 +21,8 @@ async function makeDispatcher(): Promise<{
   dispatcher: Dispatcher;
   /** Destinations of the runs that were asked for. */
   asked: string[];
+  /** What limits still allow, for any destination. */
+  free: { places: number; looks: number };
   put(destination: string): Promise<void>;
 }> {
   const { spool } = await openSpool(temporaryFolder());
@@ -28,7 +30,11 @@ async function makeDispatcher(): Promise<{
   const destinations = new Destinations();
   const asked: string[] = [];
   const ask = async ({ destination }: RunRequest): Promise<boolean> => asked.push(destination) > 0;
-  const room = (): { places: number; limit: null } => ({ places: 3, limit: null });
+  const free = { places: 3, looks: 0 };
+  const room = (): { places: number; limit: null } => {
+    free.looks++;
+    return { places: free.places, limit: null };
+  };
   const reached = (): void => undefined;
   const dispatcher = new Dispatcher({ spool, destinations, clock, ask, connections: 3, room, reached });
   onTestFinished(() => dispatcher.stop());
@@ -36,7 +42,7 @@ async function makeDispatcher(): Promise<{
     await spool.commit(mail(spool, { destinations: { [destination]: 1 } }));
     dispatcher.arrived([destination]);
   };
-  return { spool, clock, destinations, dispatcher, asked, put };
+  return { spool, clock, destinations, dispatcher, asked, free, put };
 }
 
 test('a destination that answers does not go on waiting among those that do not', async () => {
@@ -68,4 +74,21 @@ test('mail that waits behind a connection at something slow gets another one', a
   clock.advance(2000);
   await until('another run', () => asked.length === 2);
   busy?.release();
+});
+
+test('who waits keeps the place in the line until there is one to take', async () => {
+  const { dispatcher, destinations, clock, asked, free, put } = await makeDispatcher();
+  free.places = 0;
+  for (const key of [A, B]) {
+    await put(key);
+    dispatcher.park(destinations.of(key), 'site s');
+  }
+  dispatcher.start();
+  clock.advance(1000);
+  await until('a look for places', () => free.looks > 0);
+  expect([destinations.of(A).parked, destinations.of(B).parked]).toEqual([true, true]);
+  free.places = 1;
+  clock.advance(1000);
+  await until('the first in line', () => asked.length > 0);
+  expect(asked).toEqual([A]);
 });
