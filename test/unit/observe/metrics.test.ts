@@ -148,6 +148,6 @@ test('every name starts with sendoff_, and the build and the process are there',
   expect(series.get('sendoff_commit_changes_sum')).toBe(40);
   expect(series.get('sendoff_log_lines_dropped_total')).toBe(1);
   expect(series.get('sendoff_alarms_total{alarm="doubt"}')).toBe(1);
-  expect(series.get('sendoff_process_cpu_user_seconds_total')).toBeGreaterThan(0);
+  expect(series.get('sendoff_process_resident_memory_bytes')).toBeGreaterThan(0);
   expect(metrics.contentType).toContain('text/plain');
 });
