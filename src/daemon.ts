@@ -47,7 +47,7 @@ async function start(parts: Parts): Promise<Daemon> {
   const listeners = await parts.listen(intake, queue);
   queue.start();
   policy.watch(() => queue.policyChanged());
-  const health = parts.watchHealth(spool, redis, resolver);
+  const health = parts.watchHealth(spool, redis, resolver, queue);
   const admin = await parts.startAdmin(queue, intake, policy, health);
   parts.bindMetrics(spool, queue, listeners);
   parts.checkHostname(policy.current());

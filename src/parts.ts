@@ -53,6 +53,7 @@ export class Parts {
   readonly #log: Log;
   readonly #alarms: Alarms;
   #intake: IntakeOptions | null = null;
+  readonly #earlyAlarms: [alarm: string, text: string][] = [];
   readonly #broken = Promise.withResolvers<Error>();
   /** Resolves with the reason when a part cannot go on. */
   readonly failed = this.#broken.promise;
@@ -179,12 +180,16 @@ export class Parts {
       context: () => placementContext(queue.house),
       arrived: (destinations) => queue.house.dispatcher.arrived(destinations),
     };
+    for (const [alarm, text] of this.#earlyAlarms.splice(0)) this.#mailAlarm(alarm, text);
     return this.#intake;
   }
 
+  /** Alarms of the start wait until mail can be written. */
   #mailAlarm(alarm: string, text: string): void {
     const { postmaster } = this.#settings;
-    if (postmaster !== null && this.#intake) void mailNotice(this.#intake, postmaster, alarm, text);
+    if (postmaster === null) return;
+    if (this.#intake) void mailNotice(this.#intake, postmaster, alarm, text);
+    else this.#earlyAlarms.push([alarm, text]);
   }
 
   async listen(intake: IntakeOptions, queue: MailQueue): Promise<Listeners> {
@@ -201,7 +206,7 @@ export class Parts {
     return listeners;
   }
 
-  watchHealth(spool: Spool, redis: DaemonRedis, resolver: Resolver): Health {
+  watchHealth(spool: Spool, redis: DaemonRedis, resolver: Resolver, queue: MailQueue): Health {
     const parts = [
       { name: 'redis', alarm: 'redis-down', ask: () => redis.pulse.ask() },
       { name: 'disk', alarm: 'disk-full', ask: async () => spool.trouble() },
@@ -211,7 +216,7 @@ export class Parts {
         ask: async (signal: AbortSignal) => ((await resolver.healthy(signal)) ? null : 'no resolver answers'),
       },
     ] as const;
-    const health = watchHealth(parts, this.#seams.clock, this.#alarms);
+    const health = watchHealth(parts, this.#seams.clock, this.#alarms, () => queue.recovered());
     this.#started.add(() => health.stop());
     return health;
   }

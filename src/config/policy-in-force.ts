@@ -40,7 +40,8 @@ export function putInForce(options: PolicyInForceOptions): PolicyInForce {
     stopWatching();
     stopWatching = watchFiles(
       files,
-      () => void reload(),
+      () =>
+        void reload().catch((error: Error) => observer.warn(`the policy was not reloaded: ${error.message}`)),
       clock,
       (text) => observer.warn(text),
     );

@@ -24,7 +24,13 @@ export interface Health {
   stop(): void;
 }
 
-export function watchHealth(parts: readonly Part[], clock: Clock, alarms: Alarms): Health {
+/** `recovered` is told of each part that is well again. */
+export function watchHealth(
+  parts: readonly Part[],
+  clock: Clock,
+  alarms: Alarms,
+  recovered: (part: string) => void = () => undefined,
+): Health {
   const stopping = new AbortController();
   const trouble = new Map<string, string>();
   for (const part of parts) void watch(part);
@@ -34,8 +40,9 @@ export function watchHealth(parts: readonly Part[], clock: Clock, alarms: Alarms
       const answer = await patiently(part, clock, stopping.signal);
       if (stopping.signal.aborted) return;
       if (answer === null) {
-        trouble.delete(part.name);
+        const wasIll = trouble.delete(part.name);
         alarms.clear(part.alarm);
+        if (wasIll) recovered(part.name);
       } else {
         trouble.set(part.name, answer);
         alarms.raise(part.alarm, `${part.name}: ${answer}`);

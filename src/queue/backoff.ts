@@ -21,14 +21,15 @@ export type Finding = 'open' | 'unknown' | Failure;
 
 /**
  * A delivery and any word about the mail itself come from behind an open door. Trouble of our own with
- * the mail, and an attempt that was broken off, say nothing about the destination.
+ * the mail, and an attempt that was broken off, say nothing about the destination. A connection lost after
+ * the final dot shuts it: a host that always hangs up there must not get, and multiply, the whole queue.
  */
 export function findingOf(outcomes: Iterable<RecipientOutcome>): Finding {
   let shut: Failure | null = null;
   for (const outcome of outcomes) {
     if (outcome.kind === 'delivered') return 'open';
     const { failure } = outcome;
-    const ofAll = failure.scope === 'destination' || failure.scope === 'host';
+    const ofAll = failure.scope === 'destination' || failure.scope === 'host' || failure.inDoubt;
     if (ofAll && !failure.aborted) shut ??= failure;
     else if (!failure.ours) return 'open';
   }

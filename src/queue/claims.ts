@@ -4,8 +4,9 @@
 import type { Decision } from '../policy/policy.ts';
 import type { Claim } from '../spool/spool.ts';
 import type { Destination } from './destinations.ts';
+import type { Hold } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { place } from './placement.ts';
+import { type Placement, place } from './placement.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 
@@ -22,11 +23,37 @@ export async function nextClaim(house: House, destination: Destination): Promise
     if (!claim) return null;
     house.reached('claimed');
     const { entry, message } = claim;
-    const placements = place(message, entry.recipients, entry, placementContext(house));
+    const placements = placed(house, claim);
+    if (!placements) {
+      await holdBroken(house, claim);
+      continue;
+    }
     const [only] = placements;
     if (only?.kind === 'queue' && inPlace(entry, placements)) return { claim, decision: only.decision };
     const relocation = relocate(entry, placements, now);
     await house.spool.change(relocation.change);
     tellRelocated(house, message, relocation);
+  }
+}
+
+/** Null when it fails, which is a mistake of ours. */
+function placed(house: House, { entry, message }: Claim): Placement[] | null {
+  try {
+    return place(message, entry.recipients, entry, placementContext(house));
+  } catch (error) {
+    house.observer.warn('a message could not be placed', { id: entry.id, error: String(error) });
+    return null;
+  }
+}
+
+/** A message that breaks what handles it must not stand in the way of all others: it waits for a person. */
+export async function holdBroken(house: House, { entry, message }: Claim): Promise<void> {
+  const reason = 'handling it failed, the log has the error';
+  const hold: Hold = { reason, since: house.clock.now(), by: 'alarm' };
+  await house.spool.change({ put: [{ ...entry, hold }] });
+  house.alarms.raise('crash-loop', `${entry.id}: ${reason}`, { id: entry.id }, entry.id);
+  const { id, from } = message;
+  for (const index of entry.recipients) {
+    house.observer.event({ event: 'held', id, from, to: message.recipients[index] ?? '', reason });
   }
 }

@@ -64,7 +64,8 @@ export function standing(destination: Destination, now: number): Standing {
 /** The back-off of a destination whose door is closed; null once a probe may knock. */
 export function closedDoor(destination: Destination | undefined, now: number): BackOff | null {
   const backOff = destination?.backOff;
-  return backOff && backOff.until > now ? backOff : null;
+  // A clock that was set back must not keep a door closed for as long as it was wrong.
+  return backOff && backOff.until > now && backOff.lastAt <= now ? backOff : null;
 }
 
 /** Name of the spool's note that keeps a destination's back-off. */

@@ -176,7 +176,7 @@ export class Dispatcher {
     const now = this.#options.clock.now();
     destination.nextDue = this.#options.spool.nextDue(destination.key);
     if (destination.nextDue === null) return;
-    const start = startOf(destination, destination.nextDue);
+    const start = startOf(destination, destination.nextDue, now);
     if (start > now) {
       // A pause keeps further connections away, and not the open ones from their work.
       if (destination.nextDue <= now && !destination.backOff) this.idlers.wake(destination, 1);
@@ -261,7 +261,7 @@ export class Dispatcher {
         while (destination.asked > 0) this.#begun(destination);
       }
       const { nextDue, running, asked } = destination;
-      if (nextDue === null || asked > 0 || startOf(destination, nextDue) > now) continue;
+      if (nextDue === null || asked > 0 || startOf(destination, nextDue, now) > now) continue;
       if (running === 0) this.look(destination);
       else if (now - nextDue > OVERDUE_MS) this.#relieve(destination, nextDue, now);
     }
@@ -276,6 +276,6 @@ export class Dispatcher {
   }
 }
 
-function startOf(destination: Destination, due: number): number {
-  return Math.max(due, destination.backOff?.until ?? 0, destination.notBefore);
+function startOf(destination: Destination, due: number, now: number): number {
+  return Math.max(due, closedDoor(destination, now)?.until ?? 0, destination.notBefore);
 }

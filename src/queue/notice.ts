@@ -2,6 +2,7 @@
 // observe/alarms.ts tells it of each alarm as it is said; the spool takes the message.
 // Never raises an alarm of its own when that fails: the log has the first one.
 import { buildNotice } from '../mail/notice.ts';
+import type { BodyWriter } from '../spool/spool.ts';
 import { commitMessage, type IntakeOptions } from './intake.ts';
 
 export async function mailNotice(
@@ -13,13 +14,15 @@ export async function mailNotice(
   const { spool, clock, hostname, observer } = options;
   const id = spool.newId();
   const now = clock.now();
+  let body: BodyWriter | null = null;
   try {
-    const body = spool.receive('notice');
+    body = spool.receive('notice');
     await body.write(buildNotice({ id, to: postmaster, hostname, now, alarm, text }));
     // From the null sender: a notice that cannot be delivered is nobody's to answer.
     const message = { id, origin: 'notice', arrived: now, from: '', recipients: [postmaster] } as const;
     await commitMessage(options, { ...message, eightBit: false }, body);
   } catch (error) {
+    body?.discard();
     observer.warn('an alarm could not be mailed to the postmaster', { alarm, error: String(error) });
   }
 }

@@ -25,6 +25,8 @@ export interface MailQueue {
   readonly house: House;
   /** Begins to work as soon as Redis answers. */
   start(): void;
+  /** Trouble of our own is over: what it kept waiting is tried at once. */
+  recovered(): void;
   /** Another policy is in force: goes over the mail that is queued. Resolves with the number moved. */
   policyChanged(): Promise<number>;
   /** Destinations by state, for the metrics. */
@@ -71,8 +73,9 @@ export function createQueue(options: QueueOptions): MailQueue {
       // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
+    recovered: () => probeAgain(house),
     async policyChanged() {
-      for (const destination of destinations.all()) mayProbe(destination, options.clock.now());
+      probeAgain(house);
       dispatcher.limitsChanged();
       return review(house, null);
     },
@@ -82,6 +85,14 @@ export function createQueue(options: QueueOptions): MailQueue {
       return stopped;
     },
   };
+}
+
+/** Doors that our own trouble closed may be knocked on at once. */
+function probeAgain({ destinations, dispatcher, clock }: House): void {
+  for (const destination of destinations.all()) {
+    mayProbe(destination, clock.now());
+    dispatcher.look(destination);
+  }
 }
 
 async function stop(

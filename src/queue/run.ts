@@ -5,10 +5,10 @@ import { pause } from '../clock/clock.ts';
 import type { Approach } from '../delivery/session.ts';
 import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
 import { siteOf } from '../policy/sites.ts';
-import type { Claim } from '../spool/spool.ts';
+import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
-import { nextClaim, type RoutedClaim } from './claims.ts';
+import { holdBroken, nextClaim, type RoutedClaim } from './claims.ts';
 import { type Destination, standing } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
@@ -120,6 +120,8 @@ class Turn {
     const { delivery, stopping } = this.#house;
     const { domain } = this.#destination;
     const plan = await delivery.plan(route, domain, stopping);
+    // There is nobody to connect to: what waits is answered without a place that others need.
+    if (plan.kind === 'failed') this.#admission.answered();
     const mx = route.via === 'mx' && plan.kind === 'hosts';
     const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
@@ -209,6 +211,8 @@ class Turn {
       } catch (error) {
         const { id } = claim.message;
         observer.warn('an outcome could not be written', { id, error: String(error) });
+        // Not the disk: what cannot be settled now never can.
+        if (!(error instanceof SpoolError)) return holdBroken(this.#house, claim).catch(() => undefined);
       }
     } while (await pause(clock, WRITE_AGAIN_MS, stopping));
   }
