@@ -15,6 +15,12 @@ import { balanced, copies, DOMAIN, delivered, makeWorld, onceEach, send, type Wo
 const settings = (more: Readonly<Record<string, unknown>>) => ({ settings: more });
 const loopback = ['127.0.0.0/8'];
 
+/**
+ * Milliseconds. What hangs here hangs for 20 s at the least (a shutdown timeout, a connection's or a
+ * command's deadline); what is not held up by it takes a second or two, and more on a busy machine.
+ */
+const HARMLESS = 15_000;
+
 /** The peer thinks about each message for so long. */
 const slowly = (ms: number) => (): Step => ({
   do: 'wait',
@@ -36,7 +42,7 @@ test('SIGTERM under load: in time, nothing lost, nothing twice', async () => {
   await world.peer.received(20);
   const began = performance.now();
   expect(await first.stop()).toBe(0);
-  expect(performance.now() - began).toBeLessThan(5000);
+  expect(performance.now() - began).toBeLessThan(HARMLESS);
   await sending;
   world.peer.setScript({});
   const second = await world.start();
@@ -72,7 +78,7 @@ test('SIGTERM before the final dot: at once, no attempt charged, delivered after
   await until('its transaction', () => world.peer.commands.some((line) => line.includes('RCPT')));
   const began = performance.now();
   expect(await first.stop()).toBe(0);
-  expect(performance.now() - began).toBeLessThan(4000);
+  expect(performance.now() - began).toBeLessThan(HARMLESS);
   world.peer.setScript({});
   const second = await world.start();
   expect(balanced(await second.settled())).toMatchObject({ accepted: 1, delivered: 1 });
@@ -95,7 +101,7 @@ test('a dead destination with hundreds of messages does not slow a living one do
   const sendoff = await world.start();
   const clients = new Clients('dead');
   await Promise.all(Array.from({ length: 5 }, () => clients.send(sendoff.port, () => 'x@dead.example', 80)));
-  expect(await timeFor(world, sendoff.port, 20)).toBeLessThan(2000);
+  expect(await timeFor(world, sendoff.port, 20)).toBeLessThan(HARMLESS);
   expect(dead.maxConnectionsSeen).toBe(1);
   expect(await delivered(sendoff, 20)).toMatchObject({ accepted: 420, delivered: 20, queued: 400 });
 });
@@ -110,7 +116,7 @@ test('a transaction that stands still holds up no other message of its destinati
     'its transaction',
     () => world.peer.commands.filter((line) => line.endsWith('DATA')).length === 2,
   );
-  expect(await timeFor(world, sendoff.port, 3)).toBeLessThan(4000);
+  expect(await timeFor(world, sendoff.port, 3)).toBeLessThan(HARMLESS);
   expect(await delivered(sendoff, 4)).toMatchObject({ accepted: 5, delivered: 4, queued: 1 });
   expect(sendoff.events('delivered').map(({ id }) => id)).not.toContain(stuck);
 });
@@ -126,7 +132,7 @@ test('300 domains that hang take a third of the connections, and no time from a 
   const next = (): string => `x@${++domain}.dead.example`;
   await Promise.all(Array.from({ length: 5 }, () => clients.send(sendoff.port, next, 60)));
   await until('a third of the connections', () => dead.connectionsOpen >= 10);
-  expect(await timeFor(world, sendoff.port, 20)).toBeLessThan(2000);
+  expect(await timeFor(world, sendoff.port, 20)).toBeLessThan(HARMLESS);
   expect(dead.maxConnectionsSeen).toBe(10);
   expect(await delivered(sendoff, 21)).toMatchObject({ accepted: 321, delivered: 21, queued: 300 });
 });
@@ -209,7 +215,7 @@ test('silent, slow and deaf clients harm nobody', async () => {
   deaf.stopReading();
   // Replies that nobody reads fill the buffers on the way; the daemon must stop reading commands then.
   void deaf.send('NOOP\r\n'.repeat(1_000_000));
-  expect(await timeFor(world, port, 50)).toBeLessThan(3000);
+  expect(await timeFor(world, port, 50)).toBeLessThan(HARMLESS);
   for (const client of slow) client.reset();
   expect(balanced(await sendoff.settled())).toMatchObject({ accepted: 50, delivered: 50 });
   for (const client of [...silent, deaf]) client.destroy();

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { openLedger } from '../harness/ledger.ts';
 import { networkForFile } from '../harness/network.ts';
 import { type Sendoff, sendoffForFile, startSendoff } from '../harness/sendoff.ts';
-import type { Step } from '../harness/smtp-peer.ts';
+import { dropRecorded, type Step } from '../harness/smtp-peer.ts';
 import { until } from '../harness/until.ts';
 
 const MINUTE = 60_000;
@@ -43,6 +43,30 @@ test('50 messages behind a closed door: one probe, no attempt charged to the oth
   expect(peer.messages).toHaveLength(50);
   const attempts = sendoff.events('attempt').filter(({ id }) => others.includes(String(id)));
   expect(Math.max(...attempts.map(({ attempt }) => Number(attempt)))).toBeLessThanOrEqual(2);
+});
+
+test('a host that hangs up after every dot gets one message, not the whole queue', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const domain = network().name();
+  const address = network().address();
+  network().domain(domain, address);
+  const send = (): Promise<string> => sendoff.send({ from: '', to: `ann@${domain}` });
+  const first = await send();
+  await sendoff.about(first, 'deferred');
+  await Promise.all(Array.from({ length: 19 }, send));
+
+  const peer = await network().peer({ address, script: { dot: () => dropRecorded } });
+  await sendoff.advanceTo(await nextProbe(sendoff, domain));
+  await until('the door to close again', async () => (await door(sendoff, domain)).failures > 1);
+  expect(peer.messages).toHaveLength(1);
+
+  peer.setScript({});
+  await sendoff.advanceTo(await nextProbe(sendoff, domain));
+  // The one in doubt waits ten minutes.
+  await sendoff.advance(HOUR);
+  await ledger.shows({ accepted: 20, delivered: 20 });
+  expect(peer.messages).toHaveLength(21);
 });
 
 async function attemptsAt(sendoff: Sendoff, domain: string): Promise<number> {
