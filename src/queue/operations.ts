@@ -71,7 +71,7 @@ export interface TestMail {
 
 export interface Readiness {
   readonly ready: boolean;
-  /** One line for each part that is not well: `redis`, `disk`, `dns`, `stopping`. */
+  /** One line for each part that is not well: `redis`, `disk`, `dns`. */
   readonly trouble: Readonly<Record<string, string>>;
 }
 
