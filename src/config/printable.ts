@@ -10,6 +10,7 @@ import type {
   Route,
   Rule,
   Site,
+  SmarthostAddress,
   SmarthostRoute,
 } from '../policy/policy.ts';
 import { formatEndpoint } from './network.ts';
@@ -76,11 +77,14 @@ function printableRoute(route: Route): Readonly<Record<string, unknown>> {
 
 function smarthostParts({ hosts, auth }: SmarthostRoute): Readonly<Record<string, unknown>> {
   return {
-    hosts: hosts.map(
-      ({ host, port, implicitTls }) => `${implicitTls ? 'smtps://' : ''}${formatEndpoint(host, port)}`,
-    ),
+    hosts: hosts.map(printableHost),
     auth: auth === null ? null : { ...auth, password: MASKED },
   };
+}
+
+function printableHost({ host, port, implicitTls, weight }: SmarthostAddress): unknown {
+  const url = `${implicitTls ? 'smtps://' : ''}${formatEndpoint(host, port)}`;
+  return weight === 1 ? url : { host: url, weight };
 }
 
 function printableSchedule(schedule: RetrySchedule): Readonly<Record<string, unknown>> {

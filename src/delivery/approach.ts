@@ -14,7 +14,8 @@ import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
 import { type Manners, mannersFor } from './manners.ts';
 import { OpenSession } from './open-session.ts';
-import type { Approach, PlannedHost, Session, Target } from './session.ts';
+import type { Approach, Session, Target } from './session.ts';
+import type { ChosenHost, HostUse, NextHost } from './smarthosts.ts';
 import type { TlsManners } from './tls.ts';
 
 /** As Postfix (smtp_mx_address_limit, smtp_mx_session_limit): who answers at none of these is down. */
@@ -23,7 +24,7 @@ const MOST_SESSIONS = 2;
 
 export interface ApproachSetting {
   readonly route: MxRoute | SmarthostRoute;
-  readonly hosts: readonly PlannedHost[];
+  readonly nextHost: NextHost;
   readonly ip: 'both' | 4 | 6;
   readonly hostname: string;
   /** Whether an MX record may send mail to the address. */
@@ -40,8 +41,9 @@ type Family = 4 | 6;
 
 export class HostWalk implements Approach {
   readonly #setting: ApproachSetting;
-  readonly #hosts: PlannedHost[];
-  /** Addresses of hosts that were looked up, still to be tried. */
+  /** The host whose addresses are being tried. */
+  #use: HostUse | null = null;
+  /** Its addresses that were looked up, still to be tried. */
   #targets: Target[] = [];
   /** IPv6 ones that were passed over, for the last place belongs to an IPv4 one. */
   readonly #passedOver: Target[] = [];
@@ -58,7 +60,6 @@ export class HostWalk implements Approach {
 
   constructor(setting: ApproachSetting) {
     this.#setting = setting;
-    this.#hosts = [...setting.hosts];
   }
 
   note(failure: Failure): void {
@@ -73,6 +74,7 @@ export class HostWalk implements Approach {
       const session = await this.#open(target, signal);
       if (session) return { session };
     }
+    this.#use?.left();
     if (signal.aborted) return { failure: { ...failureKinds.stopping, phase: 'connect', text: 'stopping' } };
     return { failure: closingFailure(this.#failures) };
   }
@@ -82,9 +84,11 @@ export class HostWalk implements Approach {
     while (this.#tried < MOST_ADDRESSES) {
       const target = this.#targets.shift();
       if (target === undefined) {
-        const host = this.#hosts.shift();
-        if (host) this.#targets = await this.#targetsOf(host, signal);
-        else return this.#passedOver.shift() ?? null;
+        this.#use?.left();
+        const next = this.#setting.nextHost();
+        if (!next) return this.#passedOver.shift() ?? null;
+        this.#use = next.use;
+        this.#targets = await this.#targetsOf(next.host, signal);
       } else if (!this.#useless(target)) {
         if (!this.#isLastPlaceForIpv4(target)) return target;
         this.#passedOver.push(target);
@@ -106,7 +110,7 @@ export class HostWalk implements Approach {
     return last && !this.#triedIpv4 && this.#setting.ip === 'both' && familyOf(address) === 6;
   }
 
-  async #targetsOf(host: PlannedHost, signal: AbortSignal): Promise<Target[]> {
+  async #targetsOf(host: ChosenHost['host'], signal: AbortSignal): Promise<Target[]> {
     const { resolver, ip, random, route } = this.#setting;
     const found = await lookUpAddresses(resolver, host.host, ip, signal);
     if (found.kind === 'failed') {
@@ -129,6 +133,7 @@ export class HostWalk implements Approach {
 
   #none(failure: Failure): Target[] {
     this.#failures.push(failure);
+    this.#use?.failed(failure);
     return [];
   }
 
@@ -145,6 +150,7 @@ export class HostWalk implements Approach {
     if (!('channel' in connection)) {
       this.#count(target, connection);
       this.#failures.push(connection);
+      this.#use?.failed(connection);
       observer.debug('no session with a host', {
         host: target.host,
         ip: target.address,
@@ -163,6 +169,7 @@ export class HostWalk implements Approach {
       limit: route.recipients,
       clock,
       reached: this.#setting.reached,
+      use: this.#use,
     });
   }
 

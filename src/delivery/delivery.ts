@@ -9,7 +9,8 @@ import type { Observer } from '../observe/events.ts';
 import { addressFilter } from './addresses.ts';
 import { HostWalk } from './approach.ts';
 import { type Listener, mxPlan, smarthostPlan } from './hosts.ts';
-import type { Delivery } from './session.ts';
+import type { Delivery, PlannedHost } from './session.ts';
+import { type NextHost, Smarthosts } from './smarthosts.ts';
 import { TlsManners } from './tls.ts';
 
 export interface DeliverySettings {
@@ -39,6 +40,7 @@ export function createDelivery({ settings, ...parts }: DeliveryParts): Delivery 
   const { hostname, port } = settings;
   const tlsManners = new TlsManners(settings.ca);
   const mayGoTo = addressFilter(settings.allowNetworks);
+  const smarthosts = new Smarthosts(() => parts.clock.now());
   const ourselves = { hostname, listeners: settings.ownAddresses };
   return {
     async plan(route, domain, signal) {
@@ -49,11 +51,20 @@ export function createDelivery({ settings, ...parts }: DeliveryParts): Delivery 
       new HostWalk({
         ...parts,
         route,
-        hosts: plan.hosts,
+        nextHost: route.via === 'smarthost' ? smarthosts.walk(route) : inTurn(plan.hosts),
         ip: site?.ip ?? settings.ip,
         hostname,
         mayGoTo,
         tlsManners,
       }),
+  };
+}
+
+/** MX hosts have their order from the DNS, and are remembered by nobody: other mail has other ones. */
+function inTurn(hosts: readonly PlannedHost[]): NextHost {
+  const left = hosts.values();
+  return () => {
+    const host = left.next().value;
+    return host === undefined ? null : { host, use: null };
   };
 }

@@ -24,7 +24,7 @@ export interface Ourselves {
 
 /** The smarthost's list as it is: the recipient's MX is never asked for. */
 export function smarthostPlan(route: SmarthostRoute): HostPlan {
-  const hosts = route.hosts.map((address, preference) => ({ ...address, preference }));
+  const hosts = route.hosts.map(({ weight: _, ...address }, preference) => ({ ...address, preference }));
   return { kind: 'hosts', bestMx: [], hosts };
 }
 

@@ -6,6 +6,7 @@ import type { ReachMilestone } from '../clock/milestones.ts';
 import type { Connection } from './connection.ts';
 import { deadlines } from './deadlines.ts';
 import type { Outgoing, RecipientResult, Session, Target, TransactionResult } from './session.ts';
+import type { HostUse } from './smarthosts.ts';
 import { transact } from './transaction.ts';
 
 export interface SessionSetting {
@@ -17,6 +18,8 @@ export interface SessionSetting {
   readonly limit: number;
   readonly clock: Clock;
   readonly reached: ReachMilestone;
+  /** Who wants to know how the host does. */
+  readonly use: HostUse | null;
 }
 
 export class OpenSession implements Session {
@@ -28,6 +31,7 @@ export class OpenSession implements Session {
   #transactions = 0;
   #needsReset = false;
   #busy = false;
+  #closed = false;
 
   constructor(setting: SessionSetting) {
     this.#setting = setting;
@@ -35,6 +39,7 @@ export class OpenSession implements Session {
     this.source = setting.connection.source;
     this.tls = setting.connection.tls;
     this.connectMs = setting.connectMs;
+    setting.use?.opened();
   }
 
   get transactions(): number {
@@ -62,12 +67,16 @@ export class OpenSession implements Session {
     this.#transactions++;
     this.#needsReset = needsReset;
     const hostFailure = stale ? null : firstHostFailure(results);
+    if (hostFailure) this.#setting.use?.failed(hostFailure);
+    else if (!stale && results.some(isAnswer)) this.#setting.use?.succeeded();
     return { results, hostFailure, stale, transferMs: clock.now() - startedAt };
   }
 
   /** RFC 5321 §4.1.1.10: QUIT, and its reply is waited for, though not for long. */
   async close(): Promise<void> {
     const { channel } = this.#setting.connection;
+    if (!this.#closed) this.#setting.use?.closed();
+    this.#closed = true;
     if (this.usable) {
       channel.write('QUIT\r\n');
       await channel.hear(deadlines.quit);
@@ -81,4 +90,9 @@ function firstHostFailure(results: readonly RecipientResult[]): TransactionResul
     if (result.kind === 'failed' && result.failure.scope === 'host') return result.failure;
   }
   return null;
+}
+
+/** The host did its part, though it may have refused the mail. */
+function isAnswer(result: RecipientResult): boolean {
+  return result.kind !== 'failed' || (result.failure.reply !== undefined && !result.failure.inDoubt);
 }

@@ -80,7 +80,8 @@ function compileRoute(name: string, data: RouteData): Route {
       const auth = data.auth ?? null;
       const tls = data.tls ?? (auth === null || auth.cleartext ? 'opportunistic' : 'verified');
       const limits = { ...limitsOf(data, tls), connections: data.connections ?? SMARTHOST_CONNECTIONS };
-      return { name, displayName, via: 'smarthost', hosts: data.hosts, auth, ...limits };
+      const { hosts, choose } = data;
+      return { name, displayName, via: 'smarthost', hosts, choose, auth, ...limits };
     }
   }
 }

@@ -40,7 +40,12 @@ export interface SmarthostAddress {
   readonly host: string;
   readonly port: number;
   readonly implicitTls: boolean;
+  /** Its share where the route chooses by weight. */
+  readonly weight: number;
 }
+
+/** Which host of a route a connection goes to first. */
+export type HostOrder = 'in-order' | 'weighted' | 'least-used';
 
 export interface PasswordAuth {
   readonly user: string;
@@ -51,8 +56,8 @@ export interface PasswordAuth {
 
 export interface SmarthostRoute extends RouteBase, RouteLimits {
   readonly via: 'smarthost';
-  /** In the order to try. */
   readonly hosts: readonly SmarthostAddress[];
+  readonly choose: HostOrder;
   readonly auth: PasswordAuth | null;
 }
 

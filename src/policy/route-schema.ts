@@ -14,7 +14,7 @@ import {
   text,
 } from '../config/fields.ts';
 import { parseEndpoint } from '../config/network.ts';
-import type { SmarthostAddress } from './policy.ts';
+import type { HostOrder, SmarthostAddress } from './policy.ts';
 
 /** Submission (RFC 6409 §3.1) and submission over implicit TLS (RFC 8314 §3.3): what providers offer. */
 const SUBMISSION_PORT = 587;
@@ -29,8 +29,20 @@ function parseSmarthost(text: string): SmarthostAddress | null {
     ...endpoint,
     port: endpoint.port ?? (implicitTls ? SUBMISSIONS_PORT : SUBMISSION_PORT),
     implicitTls,
+    weight: 1,
   };
 }
+
+const smarthostAddress = parsed(
+  parseSmarthost,
+  'a host such as mail.example.net:587 or smtps://mail.example.net:465',
+);
+
+/** A host, or one with its share of the connections. */
+const smarthost = z.union([
+  smarthostAddress,
+  section({ host: smarthostAddress, weight: count() }).transform(({ host, weight }) => ({ ...host, weight })),
+]);
 
 const limits = {
   sources: z
@@ -69,19 +81,29 @@ const auth = section({
 const smarthostRoute = section({
   via: z.literal('smarthost'),
   displayName: text().optional(),
-  hosts: oneOrMore(
-    parsed(parseSmarthost, 'a host such as mail.example.net:587 or smtps://mail.example.net:465'),
-  ),
+  hosts: oneOrMore(smarthost),
+  choose: z.enum(['in-order', 'weighted', 'least-used']).default('in-order'),
   auth: auth.optional(),
   ...limits,
   service: notYet(),
-  choose: notYet(),
 }).superRefine((route, context) => {
+  checkHosts(route.hosts, route.choose, context);
   if (route.tls !== 'none') return;
   const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['tls'], message });
   if (route.hosts.some((host) => host.implicitTls)) refuse('`tls: none` contradicts smtps://');
   if (route.auth?.cleartext === false) refuse('a login without TLS needs `auth.cleartext: true`');
 });
+
+function checkHosts(hosts: readonly SmarthostAddress[], choose: HostOrder, context: z.RefinementCtx): void {
+  const same = (a: SmarthostAddress, b: SmarthostAddress): boolean => a.host === b.host && a.port === b.port;
+  hosts.forEach((host, index) => {
+    const refuse = (message: string, ...key: string[]): void =>
+      context.addIssue({ code: 'custom', path: ['hosts', index, ...key], message });
+    if (hosts.findIndex((other) => same(host, other)) < index) refuse('this host is in the list already');
+    if (host.weight !== 1 && choose !== 'weighted')
+      refuse('has a meaning with `choose: weighted` alone', 'weight');
+  });
+}
 
 const discardRoute = section({ via: z.literal('discard'), displayName: text().optional() });
 

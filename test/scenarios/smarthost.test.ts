@@ -139,6 +139,45 @@ test('the hosts of a route are tried in their order', async () => {
   ]);
 });
 
+test('a host that failed three times in a row rests, and one message finds out when it is back', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const away = { greeting: '421 4.3.2 Not now' } as const;
+  const [first, second] = [await smarthost({ script: away }), await smarthost()];
+  const hosts = [place(first), place(second)];
+  const route = { via: 'smarthost', hosts, tls: 'none', messagesPerConnection: 1 };
+  const policy = (name: string) => ({
+    routes: { pair: { ...route, displayName: name } },
+    rules: [{ when: 'any', route: 'pair' }],
+  });
+  await inForce(sendoff, policy('before'));
+  const sendOne = async (n: number): Promise<void> => {
+    await sendoff.send({ from: 'a@example.net', to: `n${n}@example.org` });
+    await ledger.shows({ accepted: n, delivered: n });
+  };
+  for (const n of [1, 2, 3, 4]) await sendOne(n);
+  expect(first.connectionsSeen).toBe(3);
+  first.setScript({});
+  await inForce(sendoff, policy('after a reload'));
+  await sendOne(5);
+  expect(first.connectionsSeen, 'still at rest').toBe(3);
+  await sendoff.advance(60_000);
+  for (const n of [6, 7]) await sendOne(n);
+  expect([first, second].map(({ messages }) => messages.length)).toEqual([2, 5]);
+});
+
+test('connections are spread over the hosts of a route by their weights', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const [heavy, light] = [await smarthost(), await smarthost()];
+  const hosts = [{ host: place(heavy), weight: 3 }, place(light)];
+  const route = { via: 'smarthost', hosts, choose: 'weighted', tls: 'none', messagesPerConnection: 1 };
+  await inForce(sendoff, { routes: { spread: route }, rules: [{ when: 'any', route: 'spread' }] });
+  for (let n = 1; n <= 8; n++) await sendoff.send({ from: 'a@example.net', to: `n${n}@example.org` });
+  await ledger.shows({ accepted: 8, delivered: 8 });
+  expect([heavy, light].map(({ messages }) => messages.length)).toEqual([6, 2]);
+});
+
 test('after two failures direct mail goes to the provider: what was tried, what waits and what comes', async () => {
   const sendoff = daemon();
   const ledger = await openLedger(sendoff);

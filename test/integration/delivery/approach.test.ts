@@ -239,7 +239,12 @@ describe('what ends the attempt', () => {
 test('smarthosts may be anywhere, are tried in their order, and share an address by port', async () => {
   const first = await startPeer(refusing);
   const second = await startPeer();
-  const hosts = [first, second].map(({ port }) => ({ host: 'localhost', port, implicitTls: false }));
+  const hosts = [first, second].map(({ port }) => ({
+    host: 'localhost',
+    port,
+    implicitTls: false,
+    weight: 1,
+  }));
   const delivery = deliveryOf(resolverOf({}), { allowNetworks: [], ip: 'both' });
   const approach = await approachTo(delivery, smarthostRoute(0, { hosts }), null);
   const session = sessionOf(await approach.next(never));

@@ -32,7 +32,7 @@ async function attempt(options: PeerOptions, changes: Partial<SmarthostRoute> = 
   const implicitTls = options.tls?.mode === 'implicit';
   const ca = (await authority()).cert;
   const delivery = deliveryOf(resolverOf({ a: { [hostname]: ['127.0.0.1'] } }), { ca });
-  const hosts = [{ host: hostname, port: peer.port, implicitTls }];
+  const hosts = [{ host: hostname, port: peer.port, implicitTls, weight: 1 }];
   const approach = await approachTo(delivery, smarthostRoute(peer.port, { hosts, ...changes }), null);
   const next = await approach.next(never);
   if ('failure' in next) return { peer, outcome: failureInShort(next.failure), failure: next.failure };

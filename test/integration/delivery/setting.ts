@@ -87,7 +87,8 @@ export function smarthostRoute(port: number, changes: Partial<SmarthostRoute> = 
     name: 'provider',
     via: 'smarthost',
     tls: 'none',
-    hosts: [{ host: '127.0.0.1', port, implicitTls: false }],
+    hosts: [{ host: '127.0.0.1', port, implicitTls: false, weight: 1 }],
+    choose: 'in-order',
     auth: null,
     ...changes,
   };

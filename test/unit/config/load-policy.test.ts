@@ -117,6 +117,21 @@ test.each([
   ]);
 });
 
+test.each([
+  [
+    'hosts: [{ host: a.example, weight: 3 }, b.example]',
+    'hosts[0].weight: has a meaning with `choose: weighted` alone',
+  ],
+  ['hosts: [{ host: a.example, weight: 0 }], choose: weighted', 'hosts[0].weight: must be 1 or more'],
+  ['hosts: [{ host: a.example, wieght: 2 }], choose: weighted', 'hosts[0].wieght: unknown key'],
+  ['hosts: [a.example, "smtp://A.example:587"]', 'hosts[1]: this host is in the list already'],
+  ['hosts: ["a.example:99999"]', 'hosts[0]: "a.example:99999" is not a host such as '],
+  ['hosts: a.example, choose: random', 'choose: expected in-order, weighted or least-used'],
+])('a smarthost with %s is told what is wrong', (yaml, message) => {
+  const errors = errorsOf(`routes: { r: { via: smarthost, ${yaml} } }`);
+  expect(errors).toContainEqual(expect.stringContaining(`routes.r.${message}`));
+});
+
 test('a condition or an action without a value is an error, a section without one is not', () => {
   expect(errorsOf('rules:\n  - when:\n    route: direct\n')).toEqual([
     'policy.yaml:2:10 rules[0].when: has no value',

@@ -121,8 +121,8 @@ test('a smarthost route takes its list and asks nobody', async () => {
   const resolver = resolverOf({});
   const route = smarthostRoute(587, {
     hosts: [
-      { host: 'b.test', port: 587, implicitTls: false },
-      { host: 'a.test', port: 465, implicitTls: true },
+      { host: 'b.test', port: 587, implicitTls: false, weight: 1 },
+      { host: 'a.test', port: 465, implicitTls: true, weight: 1 },
     ],
   });
   expect(await deliveryOf(resolver).plan(route, null, never)).toMatchObject({

@@ -54,6 +54,18 @@ test('hosts of a smarthost have the ports of submission, in their order', () => 
   });
 });
 
+test('hosts of a smarthost may have weights', () => {
+  const hosts = 'hosts: [{ host: "smtps://a.example", weight: 3 }, b.example]';
+  expect(routeFrom(`via: smarthost, choose: weighted, ${hosts}`)).toMatchObject({
+    choose: 'weighted',
+    hosts: [
+      { host: 'a.example', port: 465, implicitTls: true, weight: 3 },
+      { host: 'b.example', port: 587, implicitTls: false, weight: 1 },
+    ],
+  });
+  expect(routeFrom('via: smarthost, hosts: a.example')).toMatchObject({ choose: 'in-order' });
+});
+
 test.each([
   ['', 'opportunistic'],
   [', auth: { user: u, password: p }', 'verified'],
