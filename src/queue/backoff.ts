@@ -42,6 +42,7 @@ const NOTE_SUCCESS_MS = 10 * 60_000;
 /** The destination answered: its door is open, and a restart should know it. */
 export function opened(destination: Destination, now: number): BackOffNotes {
   destination.lastSuccess = now;
+  destination.looked = false;
   const noted = now - destination.notedSuccess < NOTE_SUCCESS_MS;
   if (noted) return forgotten(destination);
   destination.notedSuccess = now;

@@ -49,6 +49,8 @@ export interface Destination {
   nextDue: number | null;
   /** Waits in one of the dispatcher's lines for a place. */
   parked: boolean;
+  /** A first look at it ended without an answer, for others were waiting. */
+  looked: boolean;
   /** No further run before this time: a rate limit said so, or a peer that takes no more connections. */
   notBefore: number;
 }
@@ -103,6 +105,7 @@ export class Destinations {
       delayedUntil: null,
       nextDue: null,
       parked: false,
+      looked: false,
       notBefore: 0,
     };
     this.#table.set(key, made);

@@ -9,7 +9,7 @@ import { closedDoor, type Destination, type Destinations, standing } from './des
 import type { DestinationKey } from './entry.ts';
 import { Idlers } from './idlers.ts';
 import type { LimitKey } from './limits.ts';
-import { PlaceLines, SlowPlaces } from './lines.ts';
+import { PlaceLines, type SlowPlace, SlowPlaces } from './lines.ts';
 
 /** Due entries that deserve one more connection: fewer are sent faster by those that are open. */
 const BACKLOG_PER_RUN = 4;
@@ -44,8 +44,11 @@ export interface Room {
   readonly limit: LimitKey | null;
 }
 
-/** A run's leave to work; `answered` gives the slow place back early. */
+/** A run's leave to work. */
 export interface Admission {
+  /** Aborted when the run should end because others wait for its place; null: that cannot be. */
+  readonly hurried: AbortSignal | null;
+  /** The destination answers: the slow place goes to the next one. */
   answered(): void;
   ended(): void;
 }
@@ -118,13 +121,15 @@ export class Dispatcher {
     const slow = standing(destination, now) !== 'live';
     if (!this.#working || closedDoor(destination, now)) return null;
     if (slow && destination.running > 0) return null;
-    if (slow && !this.#slow.take()) {
+    const hurry = slow ? new AbortController() : null;
+    const place = hurry && this.#slow.take(destination, now, () => hurry.abort());
+    if (hurry && !place) {
       this.#slow.wait(destination);
       return null;
     }
     // A run that was asked for with a delay may come before the destination's turn in the line.
     this.#slow.leave(destination);
-    return this.#admission(destination, slow);
+    return this.#admission(destination, place, hurry?.signal ?? null);
   }
 
   /** The destination waits until a place under the limit comes free. */
@@ -144,17 +149,15 @@ export class Dispatcher {
     for (const destination of this.#placeLines.empty()) this.look(destination);
   }
 
-  #admission(destination: Destination, slow: boolean): Admission {
+  #admission(destination: Destination, place: SlowPlace | null, hurried: AbortSignal | null): Admission {
     destination.running++;
     this.#running++;
-    let holdsSlow = slow;
     const answered = (): void => {
-      if (!holdsSlow) return;
-      holdsSlow = false;
-      this.#slow.giveBack();
+      place?.giveBack();
       this.#callSlow();
     };
     return {
+      hurried,
       answered,
       ended: () => {
         destination.running--;
@@ -203,8 +206,11 @@ export class Dispatcher {
   #askProbe(destination: Destination): void {
     if (destination.running > 0) this.idlers.wake(destination, 1);
     if (destination.running + destination.asked > 0) return;
-    if (this.#slow.free > 0) this.#ask(destination, true);
-    else this.#slow.wait(destination);
+    if (this.#slow.isFreeFor(destination)) this.#ask(destination, true);
+    else {
+      this.#slow.wait(destination);
+      this.#slow.hurry(this.#options.clock.now());
+    }
   }
 
   #ask(destination: Destination, slow: boolean): void {
@@ -267,6 +273,7 @@ export class Dispatcher {
     }
     // Who was called may have needed nothing any more: the next ones get their turn here.
     for (let free = this.#slow.free; free > 0; free--) this.#callSlow();
+    this.#slow.hurry(now);
     for (const key of this.#placeLines.keys()) {
       const first = this.#placeLines.first(key);
       if (first && this.#options.room(first).places > 0) this.freed(key);

@@ -5,71 +5,128 @@ import type { Destination } from './destinations.ts';
 import type { LimitKey } from './limits.ts';
 
 /**
- * Who gets the next place for a destination without a recent success. Closed doors must not keep new
- * ones waiting; and of the new ones the latest goes before the oldest every other time, or a domain that
- * answers would wait behind thousands that came first and say nothing.
+ * Who gets the next place for a destination without a recent success. Those that were looked at before
+ * must not keep new ones waiting; and of the new ones the latest goes before the oldest every other time,
+ * or a domain that answers would wait behind thousands that came first and say nothing.
  */
-const TURNS = ['latest', 'oldest', 'latest', 'failing'] as const;
+const TURNS = ['latest', 'oldest', 'latest', 'known'] as const;
+
+/**
+ * A first look at a destination may be cut short after this, while other new ones wait: most hosts
+ * greet within a second, and one that does not is tried again with all the patience of the RFC.
+ */
+const LOOK_MS = 2_000;
+
+/** The rest is for first looks: what takes minutes to say nothing must not hold all places. */
+const PATIENT_SHARE = 3 / 4;
+
+/** A run's place. Given back twice is given back once. */
+export interface SlowPlace {
+  giveBack(): void;
+}
+
+interface Held {
+  readonly since: number;
+  readonly patient: boolean;
+  hurried: boolean;
+  /** Tells the run to end. */
+  hurry(): void;
+}
 
 /** The places for runs to destinations that have not answered lately, and who waits for one. */
 export class SlowPlaces {
   readonly #places: number;
-  #taken = 0;
-  /** Runs that are asked for and will take a place when they begin. */
-  readonly #asked = new Set<Destination>();
+  readonly #patientPlaces: number;
+  /** In the order in which they were taken. */
+  readonly #held = new Set<Held>();
+  /** Runs that are asked for and will take a place when they begin, and whether a patient one. */
+  readonly #asked = new Map<Destination, boolean>();
+  #patient = 0;
   readonly #fresh = new Line();
-  readonly #failing = new Line();
+  readonly #known = new Line();
   #called = 0;
 
   constructor(places: number) {
     this.#places = places;
+    this.#patientPlaces = Math.max(1, Math.floor(places * PATIENT_SHARE));
   }
 
   /** Free places that no run has been asked for. */
   get free(): number {
-    return this.#places - this.#taken - this.#asked.size;
+    return this.#places - this.#held.size - this.#asked.size;
   }
 
-  /** False when there is none. */
-  take(): boolean {
-    if (this.#taken >= this.#places) return false;
-    this.#taken++;
-    return true;
+  /** Whether the destination could have one of them. */
+  isFreeFor(destination: Destination): boolean {
+    return this.free > 0 && (!isKnown(destination) || this.#patient < this.#patientPlaces);
   }
 
-  giveBack(): void {
-    this.#taken--;
+  /** Null when there is none. `hurry` is called when a first look should end because others wait. */
+  take(destination: Destination, now: number, hurry: () => void): SlowPlace | null {
+    const patient = isKnown(destination);
+    if (this.#held.size >= this.#places || (patient && this.#patient >= this.#patientPlaces)) return null;
+    const held: Held = { since: now, patient, hurried: false, hurry };
+    this.#held.add(held);
+    if (patient) this.#patient++;
+    return {
+      giveBack: () => {
+        if (this.#held.delete(held) && patient) this.#patient--;
+      },
+    };
   }
 
   asked(destination: Destination): void {
-    this.#asked.add(destination);
+    const patient = isKnown(destination);
+    this.#asked.set(destination, patient);
+    if (patient) this.#patient++;
   }
 
   begun(destination: Destination): void {
+    if (this.#asked.get(destination)) this.#patient--;
     this.#asked.delete(destination);
   }
 
   wait(destination: Destination): void {
     destination.parked = true;
-    (destination.backOff ? this.#failing : this.#fresh).add(destination);
+    (isKnown(destination) ? this.#known : this.#fresh).add(destination);
   }
 
   /** It has a run: it waits no more. */
   leave(destination: Destination): void {
-    if (this.#fresh.remove(destination) || this.#failing.remove(destination)) destination.parked = false;
+    if (this.#fresh.remove(destination) || this.#known.remove(destination)) destination.parked = false;
+  }
+
+  /** Ends first looks that have had their time, as many as new destinations wait. */
+  hurry(now: number): void {
+    let wanted = this.#fresh.size;
+    for (const held of this.#held) {
+      if (wanted <= 0 || now - held.since < LOOK_MS) return;
+      if (held.patient) continue;
+      wanted--;
+      if (held.hurried) continue;
+      held.hurried = true;
+      held.hurry();
+    }
   }
 
   /** The next in line, when a place is free for it. */
   call(): Destination | undefined {
     if (this.free <= 0) return undefined;
     const turn = TURNS[this.#called++ % TURNS.length];
+    const known = (): Destination | undefined =>
+      this.#patient < this.#patientPlaces ? this.#known.oldest() : undefined;
     const next =
-      turn === 'failing'
-        ? (this.#failing.oldest() ?? this.#fresh.oldest())
-        : ((turn === 'latest' ? this.#fresh.latest() : this.#fresh.oldest()) ?? this.#failing.oldest());
+      turn === 'known'
+        ? (known() ?? this.#fresh.oldest())
+        : ((turn === 'latest' ? this.#fresh.latest() : this.#fresh.oldest()) ?? known());
     if (next) next.parked = false;
     return next;
   }
+}
+
+/** It failed before, or said nothing at a first look. */
+function isKnown({ backOff, looked }: Destination): boolean {
+  return backOff !== null || looked;
 }
 
 /** Destinations in the order in which they came, taken from either end. */
@@ -83,6 +140,10 @@ class Line {
     if (this.#waiting.has(destination)) return;
     this.#waiting.add(destination);
     this.#order.push(destination);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
   }
 
   remove(destination: Destination): boolean {

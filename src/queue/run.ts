@@ -58,6 +58,8 @@ class Turn {
   readonly #destination: Destination;
   readonly #admission: Admission;
   readonly #startedAt: number;
+  /** Ends what is before its final dot: the daemon stops, or others wait for this run's place. */
+  readonly #stopping: AbortSignal;
   /** As of the first claim: a changed policy may give the route other hosts, so the run ends. */
   #policy: Policy;
   #site: Site | null = null;
@@ -70,6 +72,8 @@ class Turn {
     this.#destination = destination;
     this.#admission = admission;
     this.#startedAt = house.clock.now();
+    const { hurried } = admission;
+    this.#stopping = hurried ? AbortSignal.any([house.stopping, hurried]) : house.stopping;
     this.#policy = house.policy();
   }
 
@@ -83,6 +87,7 @@ class Turn {
       first.claim.release();
       throw error;
     });
+    if (this.#isHurried()) return this.#comeBack(first.claim);
     const places = this.#house.places.take(this.#limits);
     if ('full' in places) {
       first.claim.release();
@@ -105,7 +110,11 @@ class Turn {
     let next: RoutedClaim | null = first;
     while (next) {
       if (!(await this.#paced(next.claim))) return;
-      const report = await attempt(next.claim, link, this.#house);
+      const { clock, shutdownTimeout } = this.#house;
+      const report = await attempt(next.claim, link, { clock, stopping: this.#stopping, shutdownTimeout });
+      if (this.#isHurried() && findingOf(report.outcomes.values()) === 'unknown') {
+        return this.#comeBack(next.claim);
+      }
       if (this.#isTurnedAway(report)) return next.claim.release();
       const notes = this.#judge(next, report);
       await this.#writing;
@@ -115,11 +124,21 @@ class Turn {
     }
   }
 
+  #isHurried(): boolean {
+    return this.#admission.hurried?.aborted === true && !this.#house.stopping.aborted;
+  }
+
+  /** The destination said nothing while others waited: it is charged nothing, and gets all the time next. */
+  #comeBack(claim: Claim): void {
+    this.#destination.looked = true;
+    claim.release();
+  }
+
   /** Hosts, site and limits of the destination, and the connection that this run will keep. */
   async #link(route: MxRoute | SmarthostRoute): Promise<Link> {
-    const { delivery, stopping } = this.#house;
+    const { delivery } = this.#house;
     const { domain } = this.#destination;
-    const plan = await delivery.plan(route, domain, stopping);
+    const plan = await delivery.plan(route, domain, this.#stopping);
     // There is nobody to connect to: what waits is answered without a place that others need.
     if (plan.kind === 'failed') this.#admission.answered();
     const mx = route.via === 'mx' && plan.kind === 'hosts';

@@ -24,14 +24,20 @@ function failing(name: string): Destination {
 }
 
 describe('slow places', () => {
+  const never = (): void => {
+    throw new Error('nobody waits');
+  };
+
   test('are as many as there are, and one that was asked for counts', () => {
     const slow = new SlowPlaces(2);
     const destination = fresh('asked');
     slow.asked(destination);
     expect(slow.free).toBe(1);
     slow.begun(destination);
-    expect([slow.take(), slow.take(), slow.take(), slow.free]).toEqual([true, true, false, 0]);
-    slow.giveBack();
+    const places = ['one', 'two', 'three'].map((name) => slow.take(fresh(name), ARRIVED, never));
+    expect([places.map((place) => place !== null), slow.free]).toEqual([[true, true, false], 0]);
+    places[0]?.giveBack();
+    places[0]?.giveBack();
     expect(slow.free).toBe(1);
   });
 
@@ -52,10 +58,40 @@ describe('slow places', () => {
     for (const destination of [first, second]) slow.wait(destination);
     slow.leave(first);
     expect(first.parked).toBe(false);
-    slow.take();
+    const place = slow.take(fresh('other'), ARRIVED, never);
     expect(slow.call()).toBeUndefined();
-    slow.giveBack();
+    place?.giveBack();
     expect(slow.call()).toBe(second);
+  });
+
+  test('are not all for what failed before: a quarter is kept for first looks', () => {
+    const slow = new SlowPlaces(4);
+    const taken = ['g1', 'g2', 'g3', 'g4'].map((name) => slow.take(failing(name), ARRIVED, never));
+    expect(taken.map((place) => place !== null)).toEqual([true, true, true, false]);
+    expect([slow.isFreeFor(failing('g5')), slow.isFreeFor(fresh('new'))]).toEqual([false, true]);
+    slow.wait(failing('g4'));
+    expect(slow.call()).toBeUndefined();
+    taken[0]?.giveBack();
+    expect(slow.call()?.domain).toBe('g4.example');
+  });
+
+  test('are taken from first looks that had their time, oldest first, as many as new ones wait', () => {
+    const slow = new SlowPlaces(4);
+    const hurried: string[] = [];
+    slow.take(failing('patient'), ARRIVED, never);
+    for (const [n, name] of ['a', 'b', 'c'].entries()) {
+      slow.take(fresh(name), ARRIVED + n * 1000, () => hurried.push(name));
+    }
+    slow.hurry(ARRIVED + 60_000);
+    expect(hurried).toEqual([]);
+    for (const name of ['w1', 'w2']) slow.wait(fresh(name));
+    slow.hurry(ARRIVED + 1999);
+    expect(hurried).toEqual([]);
+    slow.hurry(ARRIVED + 2000);
+    slow.hurry(ARRIVED + 2000);
+    expect(hurried).toEqual(['a']);
+    slow.hurry(ARRIVED + 60_000);
+    expect(hurried).toEqual(['a', 'b']);
   });
 });
 
