@@ -4,7 +4,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { Observer } from '../observe/events.ts';
 import type { Operations } from '../queue/operations.ts';
-import { parseChange, parseChangeName, parseLimit, parseListing, parseMail } from './requests.ts';
+import {
+  parseChange,
+  parseChangeName,
+  parseLimit,
+  parseListing,
+  parseMail,
+  parseMailFacts,
+} from './requests.ts';
 
 export interface ApiOptions {
   readonly operations: Operations;
@@ -23,6 +30,7 @@ export function addApi(app: FastifyInstance, options: ApiOptions): void {
     const destinations = operations.destinations();
     return { destinations: destinations.slice(0, limit), total: destinations.length };
   });
+  app.get('/api/explain', (request) => operations.explain(parseMailFacts(request.query)));
   app.get('/api/totals', () => operations.totals());
   app.post('/api/reload', async (_request, reply) => {
     const problems = await operations.reload();

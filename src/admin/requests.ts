@@ -3,6 +3,7 @@
 // Never guesses: what is unknown, repeated or of a wrong type is refused by its name.
 import { domainToASCII } from 'node:url';
 import * as z from 'zod';
+import type { MailFacts } from '../policy/policy.ts';
 import type { QueueChange, QueueFilter } from '../queue/operations.ts';
 
 export const queueChanges = [
@@ -24,7 +25,7 @@ const DEFAULT_LIMIT = 100;
 /** At most this many a request: some MB of JSON, and some tens of ms of the daemon's time. */
 const HIGHEST_LIMIT = 10_000;
 /** A reason ends up in the log and in every listing: a few lines are enough. */
-const LONGEST_REASON = 500;
+export const LONGEST_REASON = 500;
 
 const filterShape = {
   id: z.string().min(1).optional(),
@@ -47,6 +48,15 @@ const mail = z.strictObject({
   to: z.union([recipient, z.array(recipient).min(1)]).transform((to) => (typeof to === 'string' ? [to] : to)),
   route: z.string().min(1).optional(),
 });
+
+const mailFacts = z.strictObject({
+  from: address.refine((text) => text === '' || isWhole(text), 'an address with a domain, or <>'),
+  to: recipient.refine(isWhole, 'an address with a domain'),
+});
+
+function isWhole(text: string): boolean {
+  return /^.+@[^@]+$/.test(text);
+}
 
 export function parseListing(query: unknown): { readonly filter: QueueFilter; readonly limit: number } {
   const { limit, ...filter } = parse(listing, query);
@@ -76,11 +86,16 @@ export function parseMail(query: unknown): {
   return route === undefined ? { from, to } : { from, to, route };
 }
 
+/** One recipient of one message that is not here. */
+export function parseMailFacts(query: unknown): MailFacts {
+  return parse(mailFacts, query);
+}
+
 export function parseChangeName(name: string): QueueChange | null {
   return queueChanges.find((known) => known === name) ?? null;
 }
 
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const wrong = result.error.issues.map((issue) => {
@@ -96,7 +111,7 @@ function given(filter: { readonly [part in keyof QueueFilter]: string | undefine
 }
 
 /** Lower case, A-labels: the form in which the queue keeps domains. */
-function normalDomain(domain: string): string {
+export function normalDomain(domain: string): string {
   return domainToASCII(domain) || domain.toLowerCase();
 }
 

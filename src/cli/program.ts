@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../config/version.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
+import type { ExplainOptions } from './explain.ts';
 import { addQueueCommands } from './queue.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -52,6 +53,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   addServe(program, line, end);
   addCheck(program, line);
   addSend(program, line);
+  addExplain(program, line);
   addReload(program, line);
   addQueueCommands(program, line);
   return program;
@@ -62,6 +64,7 @@ Examples:
   sendoff check                              are the files all right?
   sendoff serve                              run the daemon
   sendoff send --from me@example.net --to you@example.org
+  sendoff explain --from me@example.net --to you@example.org
   sendoff queue list                         what waits, and why
   sendoff queue retry --domain example.org   try it now
 
@@ -116,6 +119,24 @@ function addSend(program: Command, { terminal, client }: CommandLine): void {
     .action(async (options: { from: string; to: readonly string[]; route?: string; json?: boolean }) => {
       const { send } = await import('./send.ts');
       await send(options, await client(), terminal);
+    });
+}
+
+function addExplain(program: Command, line: CommandLine): void {
+  program
+    .command('explain')
+    .description('what becomes of one message and why: rules, routes, retries, site, limits, next attempt')
+    .requiredOption('--from <address>', "envelope sender; '<>' is the null sender")
+    .requiredOption('--to <address>', 'recipient')
+    .option('--offline', 'from the files alone, though a daemon runs')
+    .option('--header <field>', 'not available in this version')
+    .option('--user <name>', 'not available in this version')
+    .option('--size <size>', 'not available in this version')
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  sendoff explain --from me@example.net --to you@example.org')
+    .action(async (options: ExplainOptions) => {
+      const { explain } = await import('./explain.ts');
+      await explain(options, line);
     });
 }
 

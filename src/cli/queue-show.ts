@@ -3,9 +3,10 @@
 // Never shows content: header and body belong to the people who write.
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
-import type { RuleTrace } from '../policy/policy.ts';
-import type { EntryView, MessageView } from '../queue/operations.ts';
+import type { EntryView, Explanation, MessageView } from '../queue/operations.ts';
 import type { AdminClient } from './client.ts';
+import { explanationFields } from './explanation-text.ts';
+import { type Field, lines, section } from './sections.ts';
 import type { Terminal } from './terminal.ts';
 import { addressText, count, momentText, plain, sinceText, sizeText, untilText } from './text.ts';
 
@@ -19,50 +20,37 @@ export async function queueShow(
   terminal.out(json ? `${JSON.stringify(view, null, 2)}\n` : messageText(view, terminal.clock.now()));
 }
 
-type Field = readonly [name: string, value: string];
-
 function messageText({ message, entries, decisions }: MessageView, now: number): string {
   return [
     section(`Message ${message.id}`, messageFields(message, now)),
     ...entries.map((entry) =>
       section(count(entry.to.length, 'recipient', 'recipients'), entryFields(entry, now)),
     ),
-    ...alike(decisions).map(({ to, rule, trace }) =>
-      section(`Policy now: rule "${plain(rule)}"`, [
+    ...alike(decisions).map(({ to, explanation }) =>
+      section(`Policy now: rule "${plain(explanation.rule)}"`, [
         ...lines('for', to.map(addressText)),
-        ...trace.map(traceField),
+        ...explanationFields(explanation, now),
       ]),
     ),
   ].join('\n');
 }
 
-interface SharedDecision {
+interface Shared {
   readonly to: string[];
-  readonly rule: string;
-  readonly trace: readonly RuleTrace[];
+  readonly explanation: Explanation;
 }
 
 /** Most recipients of a message meet the same rules: they are told once. */
-function alike(decisions: MessageView['decisions']): readonly SharedDecision[] {
-  const shared = new Map<string, SharedDecision>();
-  for (const { to, rule, trace } of decisions) {
-    const key = JSON.stringify([rule, trace]);
+function alike(decisions: MessageView['decisions']): readonly Shared[] {
+  const shared = new Map<string, Shared>();
+  for (const explanation of decisions) {
+    const { to, ...rest } = explanation;
+    const key = JSON.stringify(rest);
     const known = shared.get(key);
-    if (known === undefined) shared.set(key, { to: [to], rule, trace });
+    if (known === undefined) shared.set(key, { to: [to], explanation });
     else known.to.push(to);
   }
   return [...shared.values()];
-}
-
-function section(title: string, fields: readonly Field[]): string {
-  const widest = Math.max(0, ...fields.map(([name]) => name.length));
-  const lines = fields.map(([name, value]) => `  ${name.padEnd(widest)}  ${value}`.trimEnd());
-  return `${[title, ...lines].join('\n')}\n`;
-}
-
-/** One value a line, the name before the first. */
-function lines(name: string, values: readonly string[]): Field[] {
-  return values.map((value, i) => [i === 0 ? name : '', value]);
 }
 
 function messageFields(message: Message, now: number): Field[] {
@@ -109,9 +97,4 @@ function failureFields(failure: Failure): Field[] {
     fields.push(...lines('reply', reply.split('\n').map(plain)));
   }
   return fields;
-}
-
-function traceField({ rule, matched, failed, gave }: RuleTrace): Field {
-  if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: not ${failed}`}`)];
-  return ['yes', plain(gave.length === 0 ? rule : `${rule}: ${gave.join(', ')}`)];
 }

@@ -52,14 +52,16 @@ function add(rule: Rule, given: Given): void {
 }
 
 function traceOf(rule: Rule, failed: string | undefined): RuleTrace {
-  if (failed !== undefined) return { rule: rule.name, matched: false, failed, gave: [] };
-  return { rule: rule.name, matched: true, gave: settingsOf(rule) };
+  if (failed !== undefined) return { rule: rule.name, matched: false, failed, held: [], gave: [] };
+  const held = rule.when.map(({ describe }) => describe);
+  return { rule: rule.name, matched: true, held, gave: settingsOf(rule) };
 }
 
-function settingsOf(rule: Rule): string[] {
+function settingsOf({ ending, retry, fallback }: Rule): string[] {
   const gave: string[] = [];
-  if (rule.ending !== undefined) gave.push(rule.ending.kind);
-  if (rule.retry !== undefined) gave.push('retry');
-  if (rule.fallback !== undefined) gave.push('fallback');
+  if (ending?.kind === 'route') gave.push(`route ${ending.routes.join(', ')}`);
+  if (ending?.kind === 'reject') gave.push(`reject ${ending.reply.code} ${ending.reply.enhanced}`);
+  if (retry !== undefined) gave.push(`retry ${retry.name}`);
+  if (fallback !== undefined) gave.push(`fallback on ${[...fallback.on].join(', ')} after ${fallback.after}`);
   return gave;
 }

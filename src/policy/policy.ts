@@ -44,6 +44,9 @@ export interface SmarthostAddress {
   readonly weight: number;
 }
 
+/** Addresses of providers by name, in lower case without spaces: `gmail`, `ses-eu-west-1`. */
+export type KnownServices = ReadonlyMap<string, SmarthostAddress>;
+
 /** Which host of a route a connection goes to first. */
 export type HostOrder = 'in-order' | 'weighted' | 'least-used';
 
@@ -170,7 +173,9 @@ export interface RuleTrace {
   readonly matched: boolean;
   /** The first condition that did not hold. */
   readonly failed?: string;
-  /** Settings that the rule contributed: `route`, `retry`, … */
+  /** The conditions of a rule that matched; empty when it is for every mail. */
+  readonly held: readonly string[];
+  /** Settings that the rule contributed: `route direct, provider`, `retry hourly`, … */
   readonly gave: readonly string[];
 }
 

@@ -9,10 +9,21 @@ import type { Policy, Site } from './policy.ts';
  * first in the policy holds. A domain that no rule names shares a site with all whose best hosts are the same.
  */
 export function siteOf(policy: Policy, domain: string, bestMx: readonly string[]): Site {
-  const named =
-    policy.siteRules.find((rule) => rule.matchesDomain(domain)) ??
-    policy.siteRules.find((rule) => bestMx.some((host) => rule.matchesMx(host)));
-  return named?.site ?? { ...policy.defaultSite, name: siteName(domain, bestMx) };
+  const byMx = policy.siteRules.find((rule) => bestMx.some((host) => rule.matchesMx(host)));
+  return (
+    domainSiteOf(policy, domain) ?? byMx?.site ?? { ...policy.defaultSite, name: siteName(domain, bestMx) }
+  );
+}
+
+/** The site that names the domain itself: known without a look at its MX hosts. */
+export function domainSiteOf(policy: Policy, domain: string): Site | null {
+  return policy.siteRules.find((rule) => rule.matchesDomain(domain))?.site ?? null;
+}
+
+/** The site that `siteOf` named so. */
+export function siteNamed(policy: Policy, name: string): Site {
+  const named = policy.siteRules.find(({ site }) => site.name === name);
+  return named?.site ?? { ...policy.defaultSite, name };
 }
 
 /** Stable for the same hosts in any order. Named sites have no dot in their names, so the two never meet. */

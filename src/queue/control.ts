@@ -4,16 +4,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
-import { explain } from '../policy/evaluate.ts';
+import type { MailFacts } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
 import { applies, applyChange, type Chosen, choose } from './changes.ts';
 import type { QueueEntry } from './entry.ts';
 import { parseDestination } from './entry.ts';
+import { explainNew, explainQueued } from './explain.ts';
 import type { House } from './house.ts';
 import type { IntakeOptions } from './intake.ts';
 import type {
   DestinationView,
   EntryView,
+  Explanation,
   MessageView,
   Operations,
   QueueChange,
@@ -57,15 +59,14 @@ export class QueueControl implements Operations {
     const message = this.#house.spool.message(id);
     if (!message) return null;
     const entries = this.#house.spool.entries(id);
-    const policy = this.#house.policy();
-    const decisions = entries.flatMap(({ recipients }) =>
-      recipients.map((index) => {
-        const to = message.recipients[index] ?? '';
-        const { rule, trace } = explain(policy, { from: message.from, to });
-        return { to, rule, trace };
-      }),
+    const decisions = entries.flatMap((entry) =>
+      entry.recipients.map((index) => explainQueued(this.#house, message, entry, index)),
     );
     return { message, entries: entries.map((entry) => entryView(this.#house, message, entry)), decisions };
+  }
+
+  explain(mail: MailFacts): Promise<Explanation> {
+    return explainNew(this.#house, mail);
   }
 
   destinations(): DestinationView[] {

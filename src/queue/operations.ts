@@ -3,7 +3,8 @@
 // Never formats for people: views are data.
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
-import type { RuleTrace } from '../policy/policy.ts';
+import type { DecisionView } from '../policy/explanation.ts';
+import type { MailFacts } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
 
 /** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
@@ -42,11 +43,36 @@ export interface MessageView {
   readonly message: Message;
   readonly entries: readonly EntryView[];
   /** What policy says now of each recipient that is still queued. */
-  readonly decisions: readonly {
-    readonly to: string;
-    readonly rule: string;
-    readonly trace: readonly RuleTrace[];
+  readonly decisions: readonly Explanation[];
+}
+
+/** What policy says of one recipient, and how things stand where its mail goes. */
+export interface Explanation extends DecisionView {
+  /** Null for mail that no route takes, and where no daemon was asked. */
+  readonly present: Present | null;
+}
+
+export interface Present {
+  /** The one of the list that is taken now. */
+  readonly route: string;
+  readonly reason: string;
+  /** Of the destination there. */
+  readonly state: DestinationView['state'];
+  /** Open to the destination. */
+  readonly connections: number;
+  /** Every limit that its connections are counted against: `site google`, `route provider`. */
+  readonly limits: readonly {
+    readonly of: string;
+    readonly open: number;
+    readonly connections: number;
+    /** Milliseconds until the rate lets the next message go; null without a rate. */
+    readonly wait: number | null;
   }[];
+  /** Of the destination, in a row; 0 when its door is open. */
+  readonly failures: number;
+  readonly last: Failure | null;
+  /** Next attempt, for mail that would come now: its first. Null while held. */
+  readonly next: string | null;
 }
 
 export interface DestinationView {
@@ -80,6 +106,8 @@ export type QueueChange = 'retry' | 'hold' | 'release' | 'remove' | 'bounce';
 export interface Operations {
   list(filter: QueueFilter, limit: number): readonly EntryView[];
   show(id: string): MessageView | null;
+  /** What would become of a message that came now. */
+  explain(mail: MailFacts): Promise<Explanation>;
   destinations(): readonly DestinationView[];
   totals(): Totals;
   /** Number of entries changed; entries that are being delivered right now are left alone. */

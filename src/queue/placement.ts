@@ -76,21 +76,24 @@ function placeOne(
   if (decision.ending.kind === 'reject') {
     return { kind: 'reject', rule: decision.rule, reply: decision.ending.reply, recipients };
   }
-  const route = routeFor(message, decision, to, entry, context);
+  const { route } = routeChoice(message, decision, to, entry, context);
   if (context.policy.routes.get(route)?.via === 'discard') return { kind: 'discard', route, recipients };
   return { kind: 'queue', destination: destinationOf(context.policy, route, to), decision, recipients };
 }
 
-function routeFor(
-  message: Placed,
+/** The route that a recipient takes now, and why; `decision` is one that ends in routes. */
+export function routeChoice(
+  message: Pick<Placed, 'routeOverride'>,
   decision: Decision,
   to: string,
   entry: QueueEntry | null,
   context: PlacementContext,
-): string {
+): RouteChoice {
   const { policy } = context;
   const { routeOverride } = message;
-  if (routeOverride !== undefined && policy.routes.has(routeOverride)) return routeOverride;
+  if (routeOverride !== undefined && policy.routes.has(routeOverride)) {
+    return { route: routeOverride, index: -1, reason: 'the operator chose it' };
+  }
   if (decision.ending.kind !== 'route') throw new Error('a rejected recipient has no route');
   const list = { routes: decision.ending.routes, fallback: decision.fallback };
   const doorOf = (route: string) => context.door(destinationOf(policy, route, to));
@@ -103,8 +106,14 @@ function routeFor(
     failure: door?.last ?? entry?.last ?? null,
     inDoubt: entry?.doubt !== undefined,
   });
-  if (!policy.routes.has(choice.route)) return list.routes[0] ?? choice.route;
-  return choice.route === present ? present : pastClosedDoors(choice, list, doorOf);
+  if (!policy.routes.has(choice.route)) {
+    return {
+      route: list.routes[0] ?? choice.route,
+      index: 0,
+      reason: `there is no ${choice.route} any more`,
+    };
+  }
+  return choice.route === present ? choice : pastClosedDoors(choice, list, doorOf);
 }
 
 /** A fallback whose own door is closed is no help: on to the next one, as its failures allow. */
@@ -112,7 +121,7 @@ function pastClosedDoors(
   first: RouteChoice,
   list: RouteList,
   doorOf: (route: string) => Pick<BackOff, 'failures' | 'last'> | null,
-): string {
+): RouteChoice {
   let choice = first;
   for (let door = doorOf(choice.route); door; door = doorOf(choice.route)) {
     const { failures: destinationFailures, last: failure } = door;
@@ -121,7 +130,7 @@ function pastClosedDoors(
     if (next.index === choice.index) break;
     choice = next;
   }
-  return choice.route;
+  return choice;
 }
 
 /** A smarthost is one destination for all domains; direct mail has one for each. */

@@ -1,17 +1,22 @@
 // A queue in memory behind the operations interface: entries are plain views in an array.
 // Serves the tests of admin/ and cli/, which must not need a spool or Redis.
 // Never used by tests of the queue itself.
+import { explainMail } from '../../src/policy/explanation.ts';
+import type { MailFacts } from '../../src/policy/policy.ts';
 import type {
   DestinationView,
   EntryView,
+  Explanation,
   MessageView,
   Operations,
+  Present,
   QueueChange,
   QueueFilter,
   Readiness,
   TestMail,
 } from '../../src/queue/operations.ts';
 import type { Totals } from '../../src/spool/spool.ts';
+import { policyFrom } from './policy.ts';
 
 const emptyTotals: Totals = {
   accepted: { client: 0, dsn: 0, notice: 0 },
@@ -45,6 +50,9 @@ export class MemoryOperations implements Operations {
   entries: EntryView[] = [];
   readonly messages = new Map<string, MessageView>();
   destinationViews: DestinationView[] = [];
+  policy = policyFrom('rules: []');
+  /** What `explain` says of the moment. */
+  present: Present | null = null;
   readonly changes: { what: QueueChange; filter: QueueFilter; reason: string | null }[] = [];
   readonly sent: TestMail[] = [];
   /** What send, reload and change answer or throw next. */
@@ -59,6 +67,10 @@ export class MemoryOperations implements Operations {
 
   show(id: string): MessageView | null {
     return this.messages.get(id) ?? null;
+  }
+
+  async explain(mail: MailFacts): Promise<Explanation> {
+    return { ...explainMail(this.policy, mail, null), present: this.present };
   }
 
   destinations(): readonly DestinationView[] {

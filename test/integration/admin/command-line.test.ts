@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../../src/cli/program.ts';
 import type { Failure } from '../../../src/delivery/failure.ts';
+import { explainMail } from '../../../src/policy/explanation.ts';
+import type { Explanation, Present } from '../../../src/queue/operations.ts';
 import { SpoolError } from '../../../src/spool/spool.ts';
 import { type AdminUnderTest, adminUnderTest } from '../../harness/admin.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { entryView } from '../../harness/operations.ts';
+import { policyFrom } from '../../harness/policy.ts';
 import { type TerminalOptions, testTerminal } from '../../harness/terminal.ts';
 
 const greylisted: Failure = {
@@ -27,6 +30,31 @@ function configFile(port: number, more = ''): string {
   const file = join(temporaryFolder(), 'sendoff.yaml');
   writeFileSync(file, `hostname: relay.example.net\nadmin: { address: 127.0.0.1, port: ${port}${more} }\n`);
   return file;
+}
+
+const policy = policyFrom(`
+routes: { provider: { via: smarthost, hosts: [smtp.provider.example], connections: 5 } }
+retry: { hourly: { after: 1h, attempts: 5, classes: { greylisted: { after: 5m } } } }
+sites: { "example-org": { domains: [example.org], connections: 10, rate: 300/minute } }
+rules:
+  - { name: no test mail, when: { to: "*.invalid" }, reject: {} }
+  - { name: patience, when: { from: ann@example.net }, retry: hourly }
+  - { name: everything else, route: [direct, provider] }
+`);
+
+/** As the daemon says it of mail that waits behind a closed door. */
+function explained(to: string): Explanation {
+  const present: Present = {
+    route: 'direct',
+    reason: 'no reason to leave it',
+    state: 'backing-off',
+    connections: 1,
+    limits: [{ of: 'site example-org', open: 3, connections: 10, wait: 200 }],
+    failures: 4,
+    last: greylisted,
+    next: '2026-11-22T12:05:00.000Z',
+  };
+  return { ...explainMail(policy, { from: 'ann@example.net', to }, null), present };
 }
 
 /** Runs the command against the daemon under test, as a shell would. */
@@ -137,14 +165,7 @@ test('queue show tells everything about a message', async () => {
       eightBit: true,
     },
     entries: [entryView({ attempts: 3, last: greylisted, site: 'google', inDoubt: true })],
-    decisions: ['bob@example.org', 'ann@example.org'].map((to) => ({
-      to,
-      rule: 'everything else',
-      trace: [
-        { rule: 'no test mail', matched: false, failed: 'to is *.invalid', gave: [] },
-        { rule: 'everything else', matched: true, gave: ['route'] },
-      ],
-    })),
+    decisions: ['bob@example.org', 'ann@example.org'].map((to) => explained(to)),
   });
   const { code, out } = await sendoff(admin, ['queue', 'show', '0abc123def45']);
   expect(code).toBe(0);
@@ -172,11 +193,63 @@ test('queue show tells everything about a message', async () => {
             451 4.7.1 in 5 minutes ?[31mred
 
 Policy now: rule "everything else"
-  for  bob@example.org
-       ann@example.org
-  no   no test mail: not to is *.invalid
-  yes  everything else: route
+  for       bob@example.org
+            ann@example.org
+  no        no test mail: not to is *.invalid
+  yes       patience: from is ann@example.net; gives retry hourly
+  yes       everything else: every mail; gives route direct, provider
+  routes    direct: mx, tls opportunistic
+            provider: smarthost smtp.provider.example:587, tls opportunistic, 5 connections
+  fallback  on unreachable, blocked; after 2 attempts
+  retry     hourly: after 1h; expires after 5d, 5 attempts at most
+            greylisted: after 5m; expires after 5d
+  warnings  after 4h, 1d
+  site      example-org, by its domain: 10 connections, 100 messages each, 300/minute
+  takes     direct: no reason to leave it
+  there     backing off, 1 connection
+  levels    site example-org: 3 of 10 connections open, next message in 200 ms
+  shut by   4 failures: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
+  attempt   in 5m, 2026-11-22 12:05:00Z
 `);
+});
+
+test('explain asks the daemon, and tells rules, settings and how things stand', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.policy = policy;
+  admin.operations.present = explained('bob@example.org').present;
+  const mail = ['explain', '--from', 'ann@example.net', '--to', 'bob@EXAMPLE.org'];
+  const { code, out, err } = await sendoff(admin, mail);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('ann@example.net to bob@example.org: rule "everything else"\n');
+  expect(out).toMatch(/ {2}source +the running daemon\n/);
+  expect(out).toMatch(/ {2}takes +direct: no reason to leave it\n/);
+  const { out: json } = await sendoff(admin, [...mail, '--json']);
+  expect(JSON.parse(json)).toMatchObject({
+    source: 'daemon',
+    from: 'ann@example.net',
+    to: 'bob@example.org',
+  });
+  const offline = await sendoff(admin, [...mail, '--offline']);
+  expect(offline.out).toMatch(/ {2}source +the files alone \(as --offline asks\)/);
+});
+
+test('explain refuses what is no address, and conditions that no rule can have', async () => {
+  const admin = await adminUnderTest();
+  const sayings = [
+    ['--from', 'ann', '--to', 'b@example.org'],
+    ['--from', '<>', '--to', '<>'],
+    ['--from', '<>', '--to', 'b@example.org', '--size', '20MB'],
+    ['--from', '<>', '--to', 'b@example.org', '--user', 'backup'],
+    ['--from', '<>', '--to', 'b@example.org', '--header', 'Precedence: bulk'],
+  ];
+  for (const saying of sayings) {
+    const { code, err } = await sendoff(admin, ['explain', ...saying]);
+    expect({ saying, code }).toEqual({ saying, code: 64 });
+    expect(err).toMatch(/no address|never the null sender|not available in this version/);
+  }
+  for (const query of ['from=ann&to=b@example.org', 'from=&to=b', 'from=']) {
+    expect((await fetch(`${admin.url}/api/explain?${query}`)).status).toBe(400);
+  }
 });
 
 test('queue show of an unknown message exits 66', async () => {

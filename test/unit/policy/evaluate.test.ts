@@ -65,15 +65,31 @@ test('a reject carries its reply, with what it leaves out filled in', () => {
 test('the trace names every rule on the way, why it failed and what it gave', () => {
   const { trace, ...decision } = explain(policy, { from: 'news@example.net', to: 'b@aol.com' });
   expect(decision).toEqual(decide(policy, { from: 'news@example.net', to: 'b@aol.com' }));
+  const anyFallback = expect.stringMatching(/^fallback on unreachable, .* after 1$/);
   expect(trace).toEqual([
-    { rule: 'no test domains', matched: false, failed: 'to is *.invalid', gave: [] },
-    { rule: 'patience', matched: true, gave: ['retry', 'fallback'] },
-    { rule: 'own reports', matched: false, failed: 'from is <>', gave: [] },
-    { rule: 'news to big mailboxes', matched: true, gave: ['route'] },
+    { rule: 'no test domains', matched: false, failed: 'to is *.invalid', held: [], gave: [] },
+    {
+      rule: 'patience',
+      matched: true,
+      held: ['from is news@example.net'],
+      gave: ['retry hourly', anyFallback],
+    },
+    { rule: 'own reports', matched: false, failed: 'from is <>', held: [], gave: [] },
+    {
+      rule: 'news to big mailboxes',
+      matched: true,
+      held: ['from is news@example.net, <>', 'to is aol.com, hotmail.com'],
+      gave: ['route provider'],
+    },
   ]);
   const unmatched = explain(policy, { from: 'a@other.example', to: 'b@aol.com' }).trace;
   expect(unmatched).toHaveLength(7);
-  expect(unmatched.at(-1)).toEqual({ rule: 'everything else', matched: true, gave: ['route'] });
+  expect(unmatched.at(-1)).toEqual({
+    rule: 'everything else',
+    matched: true,
+    held: [],
+    gave: ['route direct'],
+  });
 });
 
 test('a thousand rules agree with looking for the address by hand', () => {

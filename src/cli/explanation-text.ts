@@ -1,0 +1,84 @@
+// An explanation in words: the rules that were looked at, what they set, and how things stand there now.
+// explain.ts and queue-show.ts print it.
+// Never says what the daemon did not say: what nobody looked up is told as such.
+import type { DecisionView, RetryClassView, RouteView, SiteView } from '../policy/explanation.ts';
+import type { RuleTrace } from '../policy/policy.ts';
+import type { Explanation, Present } from '../queue/operations.ts';
+import { type Field, lines } from './sections.ts';
+import { count, failureText, momentText, plain, untilText } from './text.ts';
+
+export function explanationFields(explanation: Explanation, now: number): Field[] {
+  const { trace, reject, present } = explanation;
+  const rules = trace.map(traceField);
+  if (reject !== null)
+    return [...rules, ['answer', plain(`${reject.code} ${reject.enhanced} ${reject.text}`)]];
+  return [...rules, ...settingFields(explanation), ...(present === null ? [] : presentFields(present, now))];
+}
+
+function traceField({ rule, matched, failed, held, gave }: RuleTrace): Field {
+  if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: not ${failed}`}`)];
+  const why = held.length === 0 ? 'every mail' : held.join(' and ');
+  return ['yes', plain(`${rule}: ${why}${gave.length === 0 ? '' : `; gives ${gave.join(', ')}`}`)];
+}
+
+function settingFields({ routes, fallback, retry, site }: DecisionView): Field[] {
+  const classes = Object.entries(retry.classes);
+  const tries = retry.attempts === null ? '' : `, ${count(retry.attempts, 'attempt', 'attempts')} at most`;
+  const fields: Field[] = lines('routes', routes.map(routeText));
+  if (routes.length > 1)
+    fields.push([
+      'fallback',
+      `on ${fallback.on.join(', ')}; after ${count(fallback.after, 'attempt', 'attempts')}`,
+    ]);
+  fields.push(['retry', `${plain(retry.name)}: ${scheduleText(retry)}${tries}`]);
+  fields.push(...classes.map(([name, one]): Field => ['', `${name}: ${scheduleText(one)}`]));
+  fields.push(['warnings', retry.warn.length === 0 ? 'none' : `after ${retry.warn.join(', ')}`]);
+  if (routes.some(({ via }) => via === 'mx')) fields.push(['site', siteText(site)]);
+  return fields;
+}
+
+function scheduleText({ after, expire }: RetryClassView): string {
+  return `after ${after.join(', ')}; expires after ${expire}`;
+}
+
+function routeText({ name, displayName, via, hosts, limits }: RouteView): string {
+  const title = displayName === name ? name : `${name} (${plain(displayName)})`;
+  if (limits === null) return `${title}: ${via}`;
+  const parts = [hosts.length === 0 ? via : `${via} ${hosts.join(', ')}`, `tls ${limits.tls}`];
+  if (limits.connections !== null) parts.push(count(limits.connections, 'connection', 'connections'));
+  if (limits.messagesPerConnection !== null) parts.push(`${limits.messagesPerConnection} messages each`);
+  return `${title}: ${parts.join(', ')}`;
+}
+
+const whys: Readonly<Record<SiteView['by'], string>> = {
+  domain: 'by its domain',
+  mx: 'by its MX hosts',
+  default: 'of its own, as `default`',
+};
+
+function siteText(site: SiteView | null): string {
+  if (site === null) return 'not known: nobody looked up its MX hosts';
+  const { name, by, connections, rate, messagesPerConnection, ip } = site;
+  const parts = [count(connections, 'connection', 'connections'), `${messagesPerConnection} messages each`];
+  if (rate !== null) parts.push(rate);
+  if (ip !== null) parts.push(`IPv${ip} only`);
+  return plain(`${name}, ${whys[by]}: ${parts.join(', ')}`);
+}
+
+function presentFields(present: Present, now: number): Field[] {
+  const { route, reason, state, connections, limits, failures, last, next } = present;
+  const fields: Field[] = [
+    ['takes', plain(`${route}: ${reason}`)],
+    ['there', `${state.replace('-', ' ')}, ${count(connections, 'connection', 'connections')}`],
+    ...lines('levels', limits.map(levelText)),
+  ];
+  if (last !== null)
+    fields.push(['shut by', `${count(failures, 'failure', 'failures')}: ${failureText(last)}`]);
+  if (next !== null) fields.push(['attempt', `${untilText(next, now)}, ${momentText(next)}`]);
+  return fields;
+}
+
+function levelText({ of, open, connections, wait }: Present['limits'][number]): string {
+  const pace = wait === null ? '' : `, next message ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
+  return plain(`${of}: ${open} of ${count(connections, 'connection', 'connections')} open${pace}`);
+}

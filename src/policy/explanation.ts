@@ -1,0 +1,128 @@
+// A decision in the words of the policy file: what holds for one recipient, and where each part comes from.
+// queue/explain.ts adds how things stand at this moment; cli/ prints it, of a mail that is queued and of one that is not.
+// Never shows a login, and never looks anything up.
+import { formatEndpoint } from '../config/network.ts';
+import { formatDuration, formatRate } from '../config/quantities.ts';
+import { explain } from './evaluate.ts';
+import type {
+  MailFacts,
+  Policy,
+  RejectReply,
+  RetryClass,
+  RetrySchedule,
+  Route,
+  RuleTrace,
+  Site,
+  TlsPolicy,
+} from './policy.ts';
+import { domainSiteOf } from './sites.ts';
+
+/** Durations as people write them: `4h`. */
+export interface RetryClassView {
+  readonly after: readonly string[];
+  readonly expire: string;
+}
+
+export interface RetryView extends RetryClassView {
+  readonly name: string;
+  readonly warn: readonly string[];
+  readonly attempts: number | null;
+  readonly classes: Readonly<Record<string, RetryClassView>>;
+}
+
+export interface RouteView {
+  readonly name: string;
+  readonly displayName: string;
+  readonly via: Route['via'];
+  /** Of a smarthost, in the order to try; empty otherwise. */
+  readonly hosts: readonly string[];
+  /** Null where nothing is connected to. */
+  readonly limits: {
+    readonly tls: TlsPolicy;
+    readonly connections: number | null;
+    readonly messagesPerConnection: number | null;
+    readonly recipients: number;
+  } | null;
+}
+
+export interface SiteView {
+  readonly name: string;
+  /** What put the domain there: its name, its MX hosts, or no rule at all. */
+  readonly by: 'domain' | 'mx' | 'default';
+  readonly connections: number;
+  /** `300/minute`. */
+  readonly rate: string | null;
+  readonly messagesPerConnection: number;
+  readonly ip: 4 | 6 | null;
+}
+
+/** What policy says of one recipient. */
+export interface DecisionView {
+  readonly to: string;
+  readonly rule: string;
+  readonly trace: readonly RuleTrace[];
+  /** The answer at RCPT; null: it is taken. */
+  readonly reject: RejectReply | null;
+  /** In the order to take them; empty for what is rejected. */
+  readonly routes: readonly RouteView[];
+  readonly fallback: { readonly on: readonly string[]; readonly after: number };
+  readonly retry: RetryView;
+  /** For the direct routes of the list; null without one, and while nobody knows the domain's MX hosts. */
+  readonly site: SiteView | null;
+}
+
+/** `site`: as the MX hosts of the recipient's domain say, if they are known. */
+export function explainMail(policy: Policy, mail: MailFacts, site: Site | null): DecisionView {
+  const { rule, trace, ending, fallback, retry } = explain(policy, mail);
+  const names = ending.kind === 'route' ? ending.routes : [];
+  const routes = names.flatMap((name) => policy.routes.get(name) ?? []);
+  return {
+    to: mail.to,
+    rule,
+    trace,
+    reject: ending.kind === 'reject' ? ending.reply : null,
+    routes: routes.map(routeView),
+    fallback: { on: [...fallback.on], after: fallback.after },
+    retry: retryView(retry),
+    site: routes.some(({ via }) => via === 'mx') ? siteView(policy, mail.to, site) : null,
+  };
+}
+
+function routeView(route: Route): RouteView {
+  const { name, displayName, via } = route;
+  if (route.via === 'discard') return { name, displayName, via, hosts: [], limits: null };
+  const { tls, connections, messagesPerConnection, recipients } = route;
+  const limits = { tls, connections, messagesPerConnection, recipients };
+  const hosts = route.via === 'smarthost' ? route.hosts : [];
+  return { name, displayName, via, hosts: hosts.map((one) => formatEndpoint(one.host, one.port)), limits };
+}
+
+function retryView({ name, attempts, warn, classes, ...schedule }: RetrySchedule): RetryView {
+  return {
+    name,
+    attempts,
+    ...retryClassView(schedule),
+    warn: warn.map(formatDuration),
+    classes: Object.fromEntries([...classes].map(([failure, one]) => [failure, retryClassView(one)])),
+  };
+}
+
+function retryClassView({ after, expire }: RetryClass): RetryClassView {
+  return { after: after.map(formatDuration), expire: formatDuration(expire) };
+}
+
+function siteView(policy: Policy, to: string, byMx: Site | null): SiteView | null {
+  const byDomain = domainSiteOf(policy, to.slice(to.lastIndexOf('@') + 1).toLowerCase());
+  const site = byDomain ?? byMx;
+  if (site === null) return null;
+  const named = policy.siteRules.some((rule) => rule.site.name === site.name);
+  const { name, connections, rate, messagesPerConnection, ip } = site;
+  return {
+    name,
+    by: byDomain !== null ? 'domain' : named ? 'mx' : 'default',
+    connections,
+    rate: rate === null ? null : formatRate(rate),
+    messagesPerConnection,
+    ip,
+  };
+}

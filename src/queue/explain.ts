@@ -1,0 +1,119 @@
+// Why mail goes where it goes: policy's decision for one recipient, and how things stand there at this moment.
+// control.ts answers `explain` and `queue show` with it; policy/explanation.ts words the decision.
+// Never changes anything: nothing is reserved, no place is taken, no run is asked for.
+import { domainOf, type Message } from '../mail/envelope.ts';
+import { decide } from '../policy/evaluate.ts';
+import { explainMail } from '../policy/explanation.ts';
+import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
+import { siteNamed, siteOf } from '../policy/sites.ts';
+import { type Destination, standing } from './destinations.ts';
+import { destinationKey, type QueueEntry } from './entry.ts';
+import { type House, placementContext } from './house.ts';
+import { connectionLimits, siteKey } from './limits.ts';
+import type { Explanation, Present } from './operations.ts';
+import { destinationOf, type Placed, routeChoice } from './placement.ts';
+
+/** A person is waiting: MX hosts that are not found in this time are left out. */
+const LOOKUP_MS = 5_000;
+
+/** A message that is not here; its domain's MX hosts are looked up where a direct route asks for it. */
+export async function explainNew(house: House, mail: MailFacts): Promise<Explanation> {
+  const policy = house.policy();
+  const decision = decide(policy, mail);
+  const site = await lookUpSite(house, policy, decision, domainOf(mail.to));
+  const present = presentOf(house, {}, decision, mail.to, null, site);
+  return { ...explainMail(policy, mail, site), present };
+}
+
+/** A recipient of `entry`; the site is the one that the last look at the MX hosts found. */
+export function explainQueued(house: House, message: Message, entry: QueueEntry, index: number): Explanation {
+  const policy = house.policy();
+  const to = message.recipients[index] ?? '';
+  const mail = { from: message.from, to };
+  const decision = decide(policy, mail);
+  const site = knownSite(house, policy, decision, to);
+  const present = presentOf(house, message, decision, to, entry, site);
+  return { ...explainMail(policy, mail, site), present };
+}
+
+/** The direct route of the list whose site is asked for. */
+function directRoute(policy: Policy, { ending }: Decision): MxRoute | null {
+  if (ending.kind !== 'route') return null;
+  const routes = ending.routes.map((name) => policy.routes.get(name));
+  return routes.find((route) => route?.via === 'mx') ?? null;
+}
+
+async function lookUpSite(
+  house: House,
+  policy: Policy,
+  decision: Decision,
+  domain: string,
+): Promise<Site | null> {
+  const route = directRoute(policy, decision);
+  if (!route) return null;
+  const patience = new AbortController();
+  const timer = house.clock.after(LOOKUP_MS, () => patience.abort());
+  try {
+    const plan = await house.delivery.plan(route, domain, AbortSignal.any([patience.signal, house.stopping]));
+    return plan.kind === 'hosts' ? siteOf(policy, domain, plan.bestMx) : null;
+  } finally {
+    timer.cancel();
+  }
+}
+
+function knownSite(house: House, policy: Policy, decision: Decision, to: string): Site | null {
+  const route = directRoute(policy, decision);
+  if (!route) return null;
+  const name = house.destinations.get(destinationKey(route.name, domainOf(to)))?.site ?? null;
+  return name === null ? null : siteNamed(policy, name);
+}
+
+/** Null for a recipient that no route takes. */
+function presentOf(
+  house: House,
+  message: Pick<Placed, 'routeOverride'>,
+  decision: Decision,
+  to: string,
+  entry: QueueEntry | null,
+  site: Site | null,
+): Present | null {
+  if (decision.ending.kind !== 'route') return null;
+  const context = placementContext(house);
+  const { route: name, reason } = routeChoice(message, decision, to, entry, context);
+  const route = context.policy.routes.get(name);
+  if (!route || route.via === 'discard') return null;
+  const key = destinationOf(context.policy, name, to);
+  const destination = house.destinations.get(key);
+  const now = house.clock.now();
+  const ready = Math.max(entry?.due ?? now, destination?.backOff?.until ?? 0, destination?.notBefore ?? 0);
+  return {
+    route: name,
+    reason,
+    state: destination ? standing(destination, now) : 'new',
+    connections: destination?.running ?? 0,
+    limits: levels(house, route, site),
+    ...closing(destination),
+    next: entry?.hold ? null : new Date(Math.max(ready, now)).toISOString(),
+  };
+}
+
+function closing(destination: Destination | undefined): Pick<Present, 'failures' | 'last'> {
+  const backOff = destination?.backOff;
+  return { failures: backOff?.failures ?? 0, last: backOff?.last ?? null };
+}
+
+/** Connections, and the pace where there is one: what is taken now of what may be. */
+function levels(
+  house: House,
+  route: Exclude<Route, { via: 'discard' }>,
+  site: Site | null,
+): Present['limits'] {
+  const own = route.via === 'mx' ? site : null;
+  const now = house.clock.now();
+  return connectionLimits(route, own).map(({ key, connections }) => ({
+    of: key,
+    open: house.places.taken(key),
+    connections,
+    wait: own?.rate && key === siteKey(own.name) ? Math.ceil(house.pace.wait(key, now)) : null,
+  }));
+}

@@ -1,0 +1,97 @@
+// How things stand for one mail: the route that is taken now, levels of limits, and the next attempt.
+import { expect, test } from 'vitest';
+import type { Delivery, HostPlan } from '../../../src/delivery/session.ts';
+import { explainNew, explainQueued } from '../../../src/queue/explain.ts';
+import type { House } from '../../../src/queue/house.ts';
+import { siteKey } from '../../../src/queue/limits.ts';
+import { temporaryFolder } from '../../harness/folder.ts';
+import { openHouse } from '../../harness/house.ts';
+import { policyFrom } from '../../harness/policy.ts';
+import { openSpool } from '../../harness/spool.ts';
+import { entry, failure, HOUR, MINUTE, message } from './setting.ts';
+
+const policy = policyFrom(`
+routes: { provider: { via: smarthost, hosts: [smtp.example] } }
+sites: { big: { mx: "*.big.example", connections: 10, rate: 60/minute } }
+rules:
+  - { name: refused, when: { to: "*.invalid" }, reject: {} }
+  - { name: rest, route: [direct, provider] }
+`);
+
+const MX: HostPlan = { kind: 'hosts', bestMx: ['mx.big.example'], hosts: [] };
+
+const NOW = Date.UTC(2026, 10, 24, 12);
+
+async function house(plan: Delivery['plan'] = async () => MX): Promise<House> {
+  const { spool } = await openSpool(temporaryFolder());
+  const made = openHouse(spool, policy);
+  // It stands still, so that moments can be compared.
+  const clock = { now: () => NOW, after: (ms: number, fire: () => void) => made.clock.after(ms, fire) };
+  return { ...made, clock, delivery: { ...made.delivery, plan } };
+}
+
+const mail = { from: 'ann@example.net', to: 'bob@example.org' };
+const shut = failure({ class: 'unreachable', scope: 'host' });
+
+test('a message that would come now: its site, what is open there, and its first attempt at once', async () => {
+  const here = await house();
+  const now = here.clock.now();
+  here.places.take([{ key: siteKey('big'), connections: 10 }]);
+  here.pace.reserve(siteKey('big'), { count: 60, per: MINUTE }, now);
+  expect(await explainNew(here, mail)).toMatchObject({
+    rule: 'rest',
+    site: { name: 'big', by: 'mx' },
+    present: {
+      route: 'direct',
+      reason: 'first in the list',
+      state: 'new',
+      limits: [{ of: 'site big', open: 1, connections: 10, wait: 1000 }],
+      failures: 0,
+      next: new Date(now).toISOString(),
+    },
+  });
+});
+
+test('a closed door shows its failure; once it has failed often enough, the fallback is taken', async () => {
+  const here = await house();
+  const destination = here.destinations.of('direct example.org');
+  const close = (failures: number): void => {
+    destination.backOff = { failures, until: NOW + MINUTE, since: NOW, lastAt: NOW, last: shut };
+  };
+  close(1);
+  const { present } = await explainNew(here, mail);
+  expect(present).toMatchObject({ route: 'direct', state: 'backing-off', failures: 1, last: shut });
+  expect(present?.next).toBe(new Date(NOW + MINUTE).toISOString());
+  close(2);
+  const moved = await explainNew(here, mail);
+  expect(moved.present).toMatchObject({ route: 'provider', state: 'new', failures: 0 });
+  expect(moved.present?.limits).toEqual([{ of: 'route provider', open: 0, connections: 20, wait: null }]);
+});
+
+test('a domain whose MX hosts cannot be found has no site; mail that is rejected has no place', async () => {
+  const here = await house(async () => ({ kind: 'failed', failure: failure({ class: 'dns' }) }));
+  expect(await explainNew(here, mail)).toMatchObject({
+    site: null,
+    present: { route: 'direct', limits: [] },
+  });
+  expect(await explainNew(here, { from: '', to: 'x@some.invalid' })).toMatchObject({
+    reject: { code: 550 },
+    present: null,
+  });
+});
+
+test('a queued recipient: its present route and why, its own due time, the site of the last look', async () => {
+  const here = await house();
+  const queued = message(['bob@example.org']);
+  const due = here.clock.now() + HOUR;
+  const waiting = entry(1, { due, attempts: 1, routeAttempts: 1, last: shut });
+  expect(explainQueued(here, queued, waiting, 0)).toMatchObject({ to: 'bob@example.org', site: null });
+  here.destinations.of('direct example.org').site = 'big';
+  const view = explainQueued(here, queued, waiting, 0);
+  expect(view).toMatchObject({ site: { name: 'big', by: 'mx', rate: '60/minute' } });
+  expect(view.present).toMatchObject({ reason: 'no reason to leave it', next: new Date(due).toISOString() });
+  const hold = { reason: 'asked to', since: 0, by: 'operator' as const };
+  expect(explainQueued(here, queued, { ...waiting, hold }, 0).present?.next).toBeNull();
+  const forced = explainQueued(here, { ...queued, routeOverride: 'provider' }, waiting, 0);
+  expect(forced.present).toMatchObject({ route: 'provider', reason: 'the operator chose it' });
+});
