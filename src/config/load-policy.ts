@@ -1,6 +1,7 @@
 // Reads a policy, one file or a folder of them, into a Policy or into the list of all that is wrong.
 // The start, each reload and `check` call it; policy/ knows the language and does no I/O.
 // Never throws for a mistake in a file.
+import { knownServices } from '../delivery/services.ts';
 import { builtInNames, compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type Doubt, doubtsAbout } from '../policy/review.ts';
@@ -38,7 +39,9 @@ export function loadPolicy(
     ...files.flatMap((file) => unsetSecrets(file, taken)),
   ]);
   if (hasErrors(problems)) return { problems };
-  const policy = compilePolicy(merged(files.map((file) => policySchema(names).parse(usable(file)))));
+  const policy = compilePolicy(
+    merged(files.map((file) => policySchema(names, knownServices).parse(usable(file)))),
+  );
   const doubts = doubtsAbout(policy).map((doubt) => doubtAt(doubt, files));
   const read = files.flatMap((file) => [file.document.file, ...file.secretFiles]);
   return { policy, files: [...new Set([path, ...read])], warnings: inReadingOrder([...problems, ...doubts]) };
@@ -53,7 +56,7 @@ function withBuiltIn(names: KnownNames): KnownNames {
 
 /** What the schema finds, but for what it says of placeholders that nothing stands behind. */
 function mistakesIn(file: PolicyFile, names: KnownNames): Problem[] {
-  const parsed = policySchema(names).safeParse(file.data, parseOptions);
+  const parsed = policySchema(names, knownServices).safeParse(file.data, parseOptions);
   if (parsed.success) return [];
   return findingsOf(parsed.error)
     .filter(({ path }) => !file.unset.some((secret) => concerns(secret, path)))

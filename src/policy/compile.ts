@@ -17,7 +17,7 @@ import type {
   SiteRule,
   TlsPolicy,
 } from './policy.ts';
-import { type RouteData, route } from './route-schema.ts';
+import { type RouteData, routeSchema } from './route-schema.ts';
 import type { KnownNames, RuleData } from './rule-schema.ts';
 import type { PolicyData, SiteData } from './schema.ts';
 
@@ -65,7 +65,7 @@ export function compilePolicy(data: PolicyData): Policy {
 }
 
 function compileRoutes(data: PolicyData['routes']): Map<string, Route> {
-  const all = { [BUILT_IN_ROUTE]: route.parse({ via: 'mx' }), ...data };
+  const all = { [BUILT_IN_ROUTE]: routeSchema(new Map()).parse({ via: 'mx' }), ...data };
   return new Map(Object.entries(all).map(([name, one]) => [name, compileRoute(name, one)]));
 }
 

@@ -10,11 +10,12 @@ import {
   notYet,
   oneOrMore,
   parsed,
+  reference,
   section,
   text,
 } from '../config/fields.ts';
 import { parseEndpoint } from '../config/network.ts';
-import type { HostOrder, SmarthostAddress } from './policy.ts';
+import type { HostOrder, KnownServices, SmarthostAddress } from './policy.ts';
 
 /** Submission (RFC 6409 §3.1) and submission over implicit TLS (RFC 8314 §3.3): what providers offer. */
 const SUBMISSION_PORT = 587;
@@ -78,21 +79,50 @@ const auth = section({
   popBeforeSmtp: notYet(),
 });
 
-const smarthostRoute = section({
-  via: z.literal('smarthost'),
-  displayName: text().optional(),
-  hosts: oneOrMore(smarthost),
-  choose: z.enum(['in-order', 'weighted', 'least-used']).default('in-order'),
-  auth: auth.optional(),
-  ...limits,
-  service: notYet(),
-}).superRefine((route, context) => {
-  checkHosts(route.hosts, route.choose, context);
-  if (route.tls !== 'none') return;
-  const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['tls'], message });
-  if (route.hosts.some((host) => host.implicitTls)) refuse('`tls: none` contradicts smtps://');
-  if (route.auth?.cleartext === false) refuse('a login without TLS needs `auth.cleartext: true`');
-});
+/** A provider's name as people write it: `Gmail`, `Google Mail`. */
+function service(services: KnownServices) {
+  const spelled = text().transform((name) => name.toLowerCase().replaceAll(' ', ''));
+  return spelled.pipe(reference('service', [...services.keys()]));
+}
+
+function smarthostRoute(services: KnownServices) {
+  return section({
+    via: z.literal('smarthost'),
+    displayName: text().optional(),
+    hosts: oneOrMore(smarthost).optional(),
+    service: service(services).optional(),
+    choose: z.enum(['in-order', 'weighted', 'least-used']).default('in-order'),
+    auth: auth.optional(),
+    ...limits,
+  })
+    .superRefine((route, context) => {
+      const refuse = (key: string, message: string): void =>
+        context.addIssue({ code: 'custom', path: [key], message });
+      if (route.hosts !== undefined && route.service !== undefined)
+        refuse('service', 'the hosts are named in `hosts` already: one of the two');
+      if (route.hosts === undefined && route.service === undefined)
+        refuse('hosts', 'is missing: a list of hosts, or `service` with the name of a provider');
+      const hosts = hostsOf(route, services);
+      checkHosts(hosts, route.choose, context);
+      if (route.tls !== 'none') return;
+      if (hosts.some((host) => host.implicitTls)) refuse('tls', '`tls: none` contradicts TLS from the start');
+      if (route.auth?.cleartext === false) refuse('tls', 'a login without TLS needs `auth.cleartext: true`');
+    })
+    .transform(({ service, ...route }) => ({
+      ...route,
+      hosts: hostsOf({ hosts: route.hosts, service }, services),
+      // What the list says of a provider's TLS is how it begins; that it is verified is our doing.
+      tls: route.tls ?? (service === undefined ? undefined : ('verified' as const)),
+    }));
+}
+
+function hostsOf(
+  { hosts, service }: { hosts?: SmarthostAddress[] | undefined; service?: string | undefined },
+  services: KnownServices,
+): readonly SmarthostAddress[] {
+  const known = service === undefined ? undefined : services.get(service);
+  return hosts ?? (known === undefined ? [] : [known]);
+}
 
 function checkHosts(hosts: readonly SmarthostAddress[], choose: HostOrder, context: z.RefinementCtx): void {
   const same = (a: SmarthostAddress, b: SmarthostAddress): boolean => a.host === b.host && a.port === b.port;
@@ -107,6 +137,9 @@ function checkHosts(hosts: readonly SmarthostAddress[], choose: HostOrder, conte
 
 const discardRoute = section({ via: z.literal('discard'), displayName: text().optional() });
 
-export const route = z.discriminatedUnion('via', [mxRoute, smarthostRoute, discardRoute]);
+/** A route; `services` are the providers that it may name. */
+export function routeSchema(services: KnownServices) {
+  return z.discriminatedUnion('via', [mxRoute, smarthostRoute(services), discardRoute]);
+}
 
-export type RouteData = z.output<typeof route>;
+export type RouteData = z.output<ReturnType<typeof routeSchema>>;

@@ -4,8 +4,9 @@
 import { z } from 'zod';
 import { count, notYet, oneOrMore, parsed, rate, section } from '../config/fields.ts';
 import { parseDomainPattern } from './match.ts';
+import type { KnownServices } from './policy.ts';
 import { schedule } from './retry-schema.ts';
-import { route } from './route-schema.ts';
+import { routeSchema } from './route-schema.ts';
 import { type KnownNames, ruleSchema } from './rule-schema.ts';
 
 /** Route names stand in keys before a space, in metrics and in logs. */
@@ -40,10 +41,10 @@ const sites = z.record(siteName, site).superRefine((named, context) => {
   }
 });
 
-/** One file of a policy. References are checked against the names of all files. */
-export function policySchema(names: KnownNames) {
+/** One file of a policy. References are checked against the names of all files, and the providers' names. */
+export function policySchema(names: KnownNames, services: KnownServices = new Map()) {
   return section({
-    routes: z.record(routeName, route).default({}),
+    routes: z.record(routeName, routeSchema(services)).default({}),
     retry: z.record(z.string().regex(/^\S+$/, { error: 'a name has no spaces' }), schedule).default({}),
     sites: sites.default({}),
     rules: z.array(ruleSchema(names)).default([]),

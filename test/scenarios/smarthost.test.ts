@@ -178,6 +178,29 @@ test('connections are spread over the hosts of a route by their weights', async 
   expect([heavy, light].map(({ messages }) => messages.length)).toEqual([6, 2]);
 });
 
+test('a provider is known by its name', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  // One of those whose port every user may open.
+  const host = 'smtp.spacepost.dev';
+  const address = network().address();
+  network().dns.set(host, { a: [address] });
+  const peer = await smarthost({
+    address,
+    port: 25976,
+    hostname: host,
+    tls: { mode: 'starttls' },
+    auth: login,
+  });
+  await inForce(sendoff, {
+    routes: { named: { via: 'smarthost', service: 'SpacePost', auth: login } },
+    rules: [{ when: 'any', route: 'named' }],
+  });
+  await sendoff.send({ from: 'a@example.net', to: 'ann@example.org' });
+  await ledger.shows({ accepted: 1, delivered: 1 });
+  expect(peer.messages).toMatchObject([{ serverName: host, tls: 'TLSv1.3', authUser: login.user }]);
+});
+
 test('after two failures direct mail goes to the provider: what was tried, what waits and what comes', async () => {
   const sendoff = daemon();
   const ledger = await openLedger(sendoff);

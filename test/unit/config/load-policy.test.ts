@@ -102,7 +102,6 @@ test.each([
   ['rewrite: {}', 'rewrite'],
   ['tests: []', 'tests'],
   ['routes: { a: { via: mx, rate: 3/second } }', 'routes.a.rate'],
-  ['routes: { a: { via: smarthost, service: gmail } }', 'routes.a.service'],
   ['routes: { a: { via: smarthost, hosts: h, auth: { user: u, oauth2: {} } } }', 'routes.a.auth.oauth2'],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
   ['rules: [{ when: { header: { Precedence: bulk } }, route: direct }]', 'rules[0].when.header'],
@@ -126,10 +125,19 @@ test.each([
   ['hosts: [{ host: a.example, wieght: 2 }], choose: weighted', 'hosts[0].wieght: unknown key'],
   ['hosts: [a.example, "smtp://A.example:587"]', 'hosts[1]: this host is in the list already'],
   ['hosts: ["a.example:99999"]', 'hosts[0]: "a.example:99999" is not a host such as '],
+  ['hosts: a.example, service: gmail', 'service: the hosts are named in `hosts` already: one of the two'],
+  ['service: gmial', 'service: there is no service "gmial"'],
+  ['connections: 3', 'hosts: is missing: a list of hosts, or `service` with the name of a provider'],
+  ['service: gmail, tls: none', 'tls: `tls: none` contradicts TLS from the start'],
   ['hosts: a.example, choose: random', 'choose: expected in-order, weighted or least-used'],
 ])('a smarthost with %s is told what is wrong', (yaml, message) => {
   const errors = errorsOf(`routes: { r: { via: smarthost, ${yaml} } }`);
   expect(errors).toContainEqual(expect.stringContaining(`routes.r.${message}`));
+});
+
+test('a service that nobody knows is answered with the name that was meant', () => {
+  const loaded = load('routes: { r: { via: smarthost, service: gmial } }');
+  expect(loaded).toMatchObject({ problems: [{ line: 1, column: 41, hint: 'did you mean gmail?' }] });
 });
 
 test('a condition or an action without a value is an error, a section without one is not', () => {

@@ -67,6 +67,24 @@ test('hosts of a smarthost may have weights', () => {
 });
 
 test.each([
+  ['gmail', 'smtp.gmail.com', 465, true],
+  ['Google Mail', 'smtp.gmail.com', 465, true],
+  ['SES-EU-WEST-1', 'email-smtp.eu-west-1.amazonaws.com', 465, true],
+  ['outlook365', 'smtp.office365.com', 587, false],
+  ['loopia', 'mailcluster.loopia.se', 465, true],
+  ['mail.ee', 'smtp.mail.ee', 587, false],
+])('service: %s has host, port and TLS from the list', (service, host, port, implicitTls) => {
+  expect(routeFrom(`via: smarthost, service: ${service}`)).toMatchObject({
+    hosts: [{ host, port, implicitTls, weight: 1 }],
+    tls: 'verified',
+  });
+});
+
+test('what the route says of TLS stands above the list of services', () => {
+  expect(routeFrom('via: smarthost, service: gmail, tls: required')).toMatchObject({ tls: 'required' });
+});
+
+test.each([
   ['', 'opportunistic'],
   [', auth: { user: u, password: p }', 'verified'],
   [', auth: { user: u, password: p, cleartext: true }', 'opportunistic'],
