@@ -209,7 +209,7 @@ export class Dispatcher {
     if (this.#slow.isFreeFor(destination)) this.#ask(destination, true);
     else {
       this.#slow.wait(destination);
-      this.#slow.hurry(this.#options.clock.now());
+      this.#slow.hurryOne(this.#options.clock.now());
     }
   }
 

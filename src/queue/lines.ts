@@ -96,14 +96,25 @@ export class SlowPlaces {
     if (this.#fresh.remove(destination) || this.#known.remove(destination)) destination.parked = false;
   }
 
-  /** Ends first looks that have had their time, as many as new destinations wait. */
+  /** Somebody new came: one first look that has had its time ends for it. */
+  hurryOne(now: number): void {
+    this.#hurry(now, 1);
+  }
+
+  /**
+   * Ends first looks that have had their time, for the new ones that wait. A quarter at most: places
+   * that all come free at once are all taken at once, and the next one to come waits its time out.
+   */
   hurry(now: number): void {
-    let wanted = this.#fresh.size;
+    this.#hurry(now, Math.ceil(this.#places / 4));
+  }
+
+  #hurry(now: number, most: number): void {
+    let wanted = Math.min(this.#fresh.size, most);
     for (const held of this.#held) {
       if (wanted <= 0 || now - held.since < LOOK_MS) return;
-      if (held.patient) continue;
+      if (held.patient || held.hurried) continue;
       wanted--;
-      if (held.hurried) continue;
       held.hurried = true;
       held.hurry();
     }

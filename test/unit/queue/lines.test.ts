@@ -75,7 +75,7 @@ describe('slow places', () => {
     expect(slow.call()?.domain).toBe('g4.example');
   });
 
-  test('are taken from first looks that had their time, oldest first, as many as new ones wait', () => {
+  test('are taken from first looks that had their time, oldest first, one by one while new ones wait', () => {
     const slow = new SlowPlaces(4);
     const hurried: string[] = [];
     slow.take(failing('patient'), ARRIVED, never);
@@ -90,7 +90,7 @@ describe('slow places', () => {
     slow.hurry(ARRIVED + 2000);
     slow.hurry(ARRIVED + 2000);
     expect(hurried).toEqual(['a']);
-    slow.hurry(ARRIVED + 60_000);
+    slow.hurryOne(ARRIVED + 60_000);
     expect(hurried).toEqual(['a', 'b']);
   });
 });
