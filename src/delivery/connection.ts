@@ -14,6 +14,7 @@ import { failureKinds, openingFailure } from './failures.ts';
 import type { Manners } from './manners.ts';
 import { type Offers, offersOf } from './offers.ts';
 import { parseReply } from './reply.ts';
+import { type PasswordMechanism, passwordMechanism } from './sasl.ts';
 import type { Target } from './session.ts';
 import type { TlsManners } from './tls.ts';
 
@@ -166,13 +167,16 @@ class Greeter extends Base {
 
   #obstacleToLogin({ cleartext }: PasswordAuth): string | null {
     if (!this.secure && !cleartext) return 'no TLS, and a login in clear is not allowed';
-    const possible = this._supportedAuth.includes('PLAIN') || this._supportedAuth.includes('LOGIN');
-    return possible ? null : 'the host offers neither AUTH PLAIN nor AUTH LOGIN';
+    return this.#mechanism() ? null : 'the host offers none of AUTH PLAIN, LOGIN and CRAM-MD5';
+  }
+
+  #mechanism(): PasswordMechanism | null {
+    return passwordMechanism(this._supportedAuth, this.secure);
   }
 
   #logIn({ user, password }: PasswordAuth): void {
     this.#enter('auth', deadlines.auth);
-    const method = this._supportedAuth.includes('PLAIN') ? 'PLAIN' : 'LOGIN';
+    const method = this.#mechanism() ?? 'PLAIN';
     this.login({ user, pass: password, method }, (error) => (error ? this.#fail(error) : this.#handOut()));
   }
 

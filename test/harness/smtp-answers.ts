@@ -1,6 +1,7 @@
 // What a plain, correct SMTP server answers: the state of one session and the reply to each command.
 // smtp-dialogue.ts asks it wherever the script has nothing to say.
 // Never touches a socket.
+import { createHmac } from 'node:crypto';
 import type { PeerOptions, Point } from './smtp-peer.ts';
 
 /** A reply (`\n` between its lines), and what follows it. */
@@ -101,6 +102,7 @@ export class SmtpAnswers {
   #authenticate(line: string): Answer {
     if (!this.#options.auth) return { reply: '502 5.5.1 Not available' };
     const [, mechanism = '', initial] = line.split(' ');
+    if (mechanism.toUpperCase() === 'CRAM-MD5') return this.#challenge();
     if (mechanism.toUpperCase() === 'PLAIN' && initial !== undefined) {
       const [, user = '', password = ''] = decode(initial).split('\0');
       return this.#check(user, password);
@@ -111,6 +113,18 @@ export class SmtpAnswers {
       return { reply: '334 UGFzc3dvcmQ6' };
     };
     return { reply: '334 VXNlcm5hbWU6' };
+  }
+
+  /** RFC 2195: the password is the key of a keyed digest of what the server says. */
+  #challenge(): Answer {
+    const challenge = `<1896.697170952@${this.#hostname}>`;
+    this.continuation = (line) => {
+      const [user = '', digest = ''] = decode(line).split(' ');
+      const password = this.#options.auth?.password ?? '';
+      const right = createHmac('md5', password).update(challenge).digest('hex');
+      return this.#check(user, digest === right ? password : '');
+    };
+    return { reply: `334 ${Buffer.from(challenge).toString('base64')}` };
   }
 
   #check(user: string, password: string): Answer {

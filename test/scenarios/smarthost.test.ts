@@ -38,21 +38,24 @@ const attempts = async (sendoff: Sendoff, id: string): Promise<unknown> => {
   return entries[0]?.attempts;
 };
 
-test.each(['PLAIN', 'LOGIN'])('a login with AUTH %s, after TLS that is verified', async (mechanism) => {
-  const sendoff = daemon();
-  const ledger = await openLedger(sendoff);
-  const peer = await smarthost({ tls: { mode: 'starttls' }, auth: { ...login, mechanisms: [mechanism] } });
-  await inForce(sendoff, {
-    routes: { provider: { via: 'smarthost', hosts: [place(peer)], auth: login } },
-    rules: [{ when: 'any', route: 'provider' }],
-  });
-  const domain = network().name();
-  await sendoff.send({ from: 'a@example.net', to: `ann@${domain}` });
-  await ledger.shows({ accepted: 1, delivered: 1 });
-  expect(peer.messages).toMatchObject([{ authUser: login.user, tls: 'TLSv1.3', to: [`ann@${domain}`] }]);
-  expect(peer.commands.some((line) => line.includes(`AUTH ${mechanism}`))).toBe(true);
-  expect(network().dns.count(domain), "the recipient's domain is never looked up").toBe(0);
-});
+test.each(['PLAIN', 'LOGIN', 'CRAM-MD5'])(
+  'a login with AUTH %s, after TLS that is verified',
+  async (mechanism) => {
+    const sendoff = daemon();
+    const ledger = await openLedger(sendoff);
+    const peer = await smarthost({ tls: { mode: 'starttls' }, auth: { ...login, mechanisms: [mechanism] } });
+    await inForce(sendoff, {
+      routes: { provider: { via: 'smarthost', hosts: [place(peer)], auth: login } },
+      rules: [{ when: 'any', route: 'provider' }],
+    });
+    const domain = network().name();
+    await sendoff.send({ from: 'a@example.net', to: `ann@${domain}` });
+    await ledger.shows({ accepted: 1, delivered: 1 });
+    expect(peer.messages).toMatchObject([{ authUser: login.user, tls: 'TLSv1.3', to: [`ann@${domain}`] }]);
+    expect(peer.commands.some((line) => line.includes(`AUTH ${mechanism}`))).toBe(true);
+    expect(network().dns.count(domain), "the recipient's domain is never looked up").toBe(0);
+  },
+);
 
 test('a wrong password defers, alarms once and charges nobody; the right one lets the mail go', async () => {
   const sendoff = daemon();

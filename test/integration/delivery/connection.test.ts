@@ -127,6 +127,25 @@ describe('login', () => {
     expect(peer.messages[0]?.authUser).toBe('ann');
   });
 
+  test.each<[string, readonly string[], PeerOptions, string]>([
+    ['in TLS, where nothing else is offered', ['CRAM-MD5'], { tls: { mode: 'starttls' } }, 'CRAM-MD5'],
+    ['in clear, for it hides the password', ['PLAIN', 'LOGIN', 'CRAM-MD5'], {}, 'CRAM-MD5'],
+    ['not in TLS beside the others', ['CRAM-MD5', 'LOGIN'], { tls: { mode: 'starttls' } }, 'LOGIN'],
+  ])('AUTH CRAM-MD5: %s', async (_, mechanisms, options, expected) => {
+    const { peer } = await attempt(
+      { ...options, auth: { ...server, mechanisms } },
+      { tls: 'opportunistic', auth: open },
+    );
+    expect(peer.messages[0]?.authUser).toBe('ann');
+    expect(peer.commands.find((line) => line.includes('AUTH'))).toContain(`AUTH ${expected}`);
+  });
+
+  test('a wrong password fails with CRAM-MD5 too', async () => {
+    const options = { ...secure, auth: { ...server, mechanisms: ['CRAM-MD5'] } };
+    const { outcome } = await attempt(options, { tls: 'verified', auth: { ...auth, password: 'old' } });
+    expect(outcome).toBe(refused);
+  });
+
   test('a wrong password is ours, and temporary', async () => {
     const wrong = { ...auth, password: 'old' };
     const { outcome, failure } = await attempt(secure, { tls: 'verified', auth: wrong });
