@@ -12,6 +12,7 @@ import {
   parseMail,
   parseMailFacts,
 } from './requests.ts';
+import { addSuspensions } from './suspensions.ts';
 
 export interface ApiOptions {
   readonly operations: Operations;
@@ -24,6 +25,7 @@ export function addApi(app: FastifyInstance, options: ApiOptions): void {
   addQueue(app, options);
   addChanges(app, options);
   addSend(app, options);
+  addSuspensions(app, options);
   const { operations, observer } = options;
   app.get('/api/destinations', (request) => {
     const limit = parseLimit(request.query);

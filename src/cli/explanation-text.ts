@@ -66,7 +66,7 @@ function siteText(site: SiteView | null): string {
 }
 
 function presentFields(present: Present, now: number): Field[] {
-  const { route, reason, state, connections, limits, failures, last, next } = present;
+  const { route, reason, state, connections, limits, failures, last, suspended, next } = present;
   const fields: Field[] = [
     ['takes', plain(`${route}: ${reason}`)],
     ['there', `${state.replace('-', ' ')}, ${count(connections, 'connection', 'connections')}`],
@@ -74,6 +74,8 @@ function presentFields(present: Present, now: number): Field[] {
   ];
   if (last !== null)
     fields.push(['shut by', `${count(failures, 'failure', 'failures')}: ${failureText(last)}`]);
+  if (suspended !== null)
+    fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
   if (next !== null) fields.push(['attempt', `${untilText(next, now)}, ${momentText(next)}`]);
   return fields;
 }

@@ -7,6 +7,7 @@ import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { ExplainOptions } from './explain.ts';
 import { addQueueCommands } from './queue.ts';
+import { addSuspendCommands } from './suspend.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Runs one command; `argv` is without the program's name. Never rejects. */
@@ -56,6 +57,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   addExplain(program, line);
   addReload(program, line);
   addQueueCommands(program, line);
+  addSuspendCommands(program, line);
   return program;
 }
 

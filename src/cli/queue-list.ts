@@ -1,13 +1,14 @@
 // `sendoff queue list`: what waits, for whom, until when, and why.
 // program.ts calls it; the daemon's admin interface gives the data.
 // Never sorts or counts by itself: the daemon's order is the queue's.
-import type { DestinationView, EntryView } from '../queue/operations.ts';
+import type { DestinationView, EntryView, SuspensionView } from '../queue/operations.ts';
 import type { Totals } from '../spool/spool.ts';
 import type { AdminClient } from './client.ts';
 import { type Filter, hasFilter } from './filters.ts';
+import { suspensionText } from './suspend.ts';
 import { type Column, type Row, table } from './table.ts';
 import type { Terminal } from './terminal.ts';
-import { addressText, count, durationText, failureText, plain, untilText } from './text.ts';
+import { addressText, count, durationText, failureText, momentText, plain, untilText } from './text.ts';
 
 export interface ListOptions extends Filter {
   readonly limit: string;
@@ -42,8 +43,13 @@ export async function queueList(
   const totals = (await client.get('/api/totals')) as Totals;
   const query = { limit: json ? limit : `${SUMMARY_ROWS}` };
   const summary = (await client.get('/api/destinations', query)) as Summary;
-  if (json) terminal.out(jsonText({ totals, destinations: summary.destinations, ...listing }));
-  else terminal.out(summaryText(totals, summary, terminal) + entriesText(listing, terminal));
+  const { suspensions } = (await client.get('/api/suspensions')) as { suspensions: SuspensionView[] };
+  if (json) terminal.out(jsonText({ totals, destinations: summary.destinations, suspensions, ...listing }));
+  else {
+    const now = terminal.clock.now();
+    const suspended = suspensions.map((view) => `${suspensionText(view, now)}\n`).join('');
+    terminal.out(suspended + summaryText(totals, summary, terminal) + entriesText(listing, terminal));
+  }
 }
 
 function jsonText(value: unknown): string {
@@ -70,13 +76,18 @@ function summaryText(totals: Totals, { destinations, total }: Summary, { clock, 
 }
 
 function destinationRow(view: DestinationView, now: number): Row {
-  const { route, domain, site, state, entries, connections, next, failures, last } = view;
+  const { route, domain, site, state, entries, connections, next, failures, last, suspended } = view;
   const name = domain === null ? route : `${route} ${domain}`;
   const where = site === null || site === domain ? name : `${name} (${site})`;
   const cells = [plain(where), state.replace('-', ' '), `${entries}`, `${connections}`, untilText(next, now)];
+  if (suspended !== null) return { cells, note: suspendedText(suspended) };
   if (last === null) return { cells };
   const again = failures > 1 ? `${failures} times: ` : '';
   return { cells, note: again + failureText(last) };
+}
+
+function suspendedText({ until, reason }: NonNullable<EntryView['suspended']>): string {
+  return `suspended until ${momentText(until)}: ${plain(reason)}`;
 }
 
 const entryColumns: readonly Column[] = [
@@ -98,13 +109,14 @@ function entriesText({ entries, more }: Listing, { clock, columns }: Terminal): 
 }
 
 function entryRow(entry: EntryView, now: number): Row {
-  const { id, state, arrived, next, from, to, attempts, last, hold, inDoubt } = entry;
+  const { id, state, arrived, next, from, to, attempts, last, hold, suspended, inDoubt } = entry;
   const [first = '', ...others] = to;
   const recipients = addressText(first) + (others.length > 0 ? ` +${others.length}` : '');
   const age = durationText(Math.max(0, now - Date.parse(arrived)));
   const cells = [id, state, age, untilText(next, now), addressText(from), recipients];
   const notes = [
     hold === null ? '' : `held: ${plain(hold)}`,
+    suspended === null ? '' : suspendedText(suspended),
     inDoubt ? 'in doubt: no answer to the last final dot' : '',
     last === null
       ? ''

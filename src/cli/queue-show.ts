@@ -71,13 +71,15 @@ function messageFields(message: Message, now: number): Field[] {
 }
 
 function entryFields(entry: EntryView, now: number): Field[] {
-  const { to, state, route, domain, site, next, attempts, last, expires, hold, inDoubt } = entry;
+  const { to, state, route, domain, site, next, attempts, last, expires, hold, suspended, inDoubt } = entry;
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
     ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
   ];
   if (site !== null) fields.push(['site', plain(site)]);
+  if (suspended !== null)
+    fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
   if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
   fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
   fields.push(['attempts', count(attempts, 'counted', 'counted')]);

@@ -73,6 +73,21 @@ export type MailEvent =
   | (OfRecipient & { readonly event: 'held'; readonly reason: string })
   | (OfRecipient & { readonly event: 'removed'; readonly by: string })
   | {
+      readonly event: 'suspended';
+      readonly site: string | null;
+      readonly route: string | null;
+      readonly domain: string | null;
+      readonly reason: string;
+      readonly until: string;
+    }
+  | {
+      readonly event: 'resumed';
+      readonly site: string | null;
+      readonly route: string | null;
+      readonly domain: string | null;
+      readonly by: 'operator' | 'time';
+    }
+  | {
       readonly event: 'alarm';
       readonly alarm: string;
       readonly text: string;

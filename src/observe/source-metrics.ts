@@ -14,7 +14,7 @@ export interface MetricSources {
   connectionsIncoming(): number;
   connectionsOutgoing(): number;
   runsActive(): number;
-  /** Number of destinations in each state: `new`, `live`, `backing-off`. */
+  /** Number of destinations in each state: `new`, `live`, `backing-off`, `suspended`. */
   destinations(): Readonly<Record<string, number>>;
   activeAlarms(): Iterable<string>;
 }

@@ -3,10 +3,11 @@
 // Never hands out an entry whose route, hold or rejection has changed since it was queued.
 import type { Decision } from '../policy/policy.ts';
 import type { Claim } from '../spool/spool.ts';
-import type { Destination } from './destinations.ts';
+import { type Destination, suspensionOf } from './destinations.ts';
 import type { Hold } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
+import { putOff } from './put-off.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 
@@ -19,6 +20,7 @@ export async function nextClaim(house: House, destination: Destination): Promise
   for (;;) {
     if (house.stopping.aborted || house.spool.broken()) return null;
     const now = house.clock.now();
+    if (suspensionOf(destination, now)) return null;
     const claim = house.spool.claim(destination.key, now);
     if (!claim) return null;
     house.reached('claimed');
@@ -29,7 +31,12 @@ export async function nextClaim(house: House, destination: Destination): Promise
       continue;
     }
     const [only] = placements;
-    if (only?.kind === 'queue' && inPlace(entry, placements)) return { claim, decision: only.decision };
+    if (only?.kind === 'queue' && inPlace(entry, placements)) {
+      const later = putOff(house.destinations, claim, now);
+      if (!later) return { claim, decision: only.decision };
+      await house.spool.change(later);
+      continue;
+    }
     const relocation = relocate(entry, placements, now);
     await house.spool.change(relocation.change);
     tellRelocated(house, message, relocation);

@@ -21,10 +21,13 @@ import type {
   QueueChange,
   QueueFilter,
   Readiness,
+  SuspensionScope,
+  SuspensionView,
   TestMail,
 } from './operations.ts';
 import { sendMail } from './send.ts';
-import { destinationViews, entryView } from './views.ts';
+import { resume, suspend } from './suspend.ts';
+import { destinationViews, entryView, suspensionView } from './views.ts';
 
 /** Entries looked at before others get the loop. */
 const SLICE = 200;
@@ -86,6 +89,32 @@ export class QueueControl implements Operations {
     const content = (id: string): Buffer =>
       mail.content ?? buildTestMessage({ ...mail, hostname, now: clock.now(), id });
     return sendMail(this.#options.intake, { ...mail, content });
+  }
+
+  async suspend(
+    scope: SuspensionScope,
+    ms: number,
+    reason: string | null,
+  ): Promise<SuspensionView | { refused: string }> {
+    const { route } = scope;
+    if (route !== undefined && !this.#house.policy().routes.has(route)) {
+      return { refused: `route: there is no route "${route}"` };
+    }
+    const since = this.#house.clock.now();
+    const words = reason ?? 'suspended by the operator';
+    const suspension = { ...scope, reason: words, since, until: since + ms };
+    await suspend(this.#house, suspension);
+    return suspensionView(suspension);
+  }
+
+  async resume(scope: SuspensionScope): Promise<{ resumed: number }> {
+    return { resumed: await resume(this.#house, scope) };
+  }
+
+  suspensions(): SuspensionView[] {
+    const now = this.#house.clock.now();
+    const inForce = [...this.#house.destinations.suspensions.all()].filter(({ until }) => until > now);
+    return inForce.map(suspensionView);
   }
 
   reload(): Promise<readonly string[]> {

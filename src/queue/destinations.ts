@@ -4,6 +4,7 @@
 import type { Failure } from '../delivery/failure.ts';
 import { type DestinationKey, parseDestination } from './entry.ts';
 import type { ConnectionLimit } from './limits.ts';
+import { inForce, type Suspension, Suspensions } from './suspensions.ts';
 
 /** A door that nobody wanted to go through for so long after it might have been tried again is forgotten. */
 const REMEMBERED_MS = 24 * 60 * 60_000;
@@ -31,6 +32,8 @@ export interface Destination {
   /** What its connections were counted against then. */
   limits: readonly ConnectionLimit[];
   backOff: BackOff | null;
+  /** The operator's suspension over it that ends last; it may have ended. */
+  suspension: Suspension | null;
   lastSuccess: number | null;
   /** The success that the spool has a note of, for a restart; 0: none. */
   notedSuccess: number;
@@ -70,6 +73,11 @@ export function closedDoor(destination: Destination | undefined, now: number): B
   return backOff && backOff.until > now && backOff.lastAt <= now ? backOff : null;
 }
 
+/** The suspension that keeps a destination's mail from being tried; null: none, or it is over. */
+export function suspensionOf({ suspension }: Destination, now: number): Suspension | null {
+  return inForce(suspension, now);
+}
+
 /** Name of the spool's note that keeps a destination's back-off. */
 export const backOffNote = (key: DestinationKey): string => `backoff ${key}`;
 export const BACK_OFF_NOTES = 'backoff ';
@@ -79,6 +87,7 @@ export const liveNote = (key: DestinationKey): string => `live ${key}`;
 export const LIVE_NOTES = 'live ';
 
 export class Destinations {
+  readonly suspensions = new Suspensions();
   readonly #table = new Map<DestinationKey, Destination>();
 
   get(key: DestinationKey): Destination | undefined {
@@ -95,6 +104,7 @@ export class Destinations {
       site: null,
       limits: [],
       backOff: null,
+      suspension: null,
       lastSuccess: null,
       notedSuccess: 0,
       asked: 0,
@@ -108,12 +118,31 @@ export class Destinations {
       looked: false,
       notBefore: 0,
     };
+    made.suspension = this.suspensions.over(made);
     this.#table.set(key, made);
     return made;
   }
 
   all(): Iterable<Destination> {
     return this.#table.values();
+  }
+
+  /** A look at its MX hosts told the site; suspensions of the site are over it from now on. */
+  found(destination: Destination, site: string | null): void {
+    if (destination.site === site) return;
+    destination.site = site;
+    destination.suspension = this.suspensions.over(destination);
+  }
+
+  /** A suspension came or went. Returns the destinations for which that changed something. */
+  suspensionsChanged(): Destination[] {
+    const changed: Destination[] = [];
+    for (const destination of this.#table.values()) {
+      const suspension = this.suspensions.over(destination);
+      if (suspension !== destination.suspension) changed.push(destination);
+      destination.suspension = suspension;
+    }
+    return changed;
   }
 
   /** Drops what has no mail, no run and no history worth keeping. */

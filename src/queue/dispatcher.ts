@@ -5,7 +5,7 @@ import type { Clock, Timer } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { RunQueue } from './bull.ts';
-import { closedDoor, type Destination, type Destinations, standing } from './destinations.ts';
+import { closedDoor, type Destination, type Destinations, standing, suspensionOf } from './destinations.ts';
 import type { DestinationKey } from './entry.ts';
 import { Idlers } from './idlers.ts';
 import type { LimitKey } from './limits.ts';
@@ -119,7 +119,7 @@ export class Dispatcher {
     else this.#begun(destination);
     const now = this.#options.clock.now();
     const slow = standing(destination, now) !== 'live';
-    if (!this.#working || closedDoor(destination, now)) return null;
+    if (!this.#working || closedDoor(destination, now) || suspensionOf(destination, now)) return null;
     if (slow && destination.running > 0) return null;
     const hurry = slow ? new AbortController() : null;
     const place = hurry && this.#slow.take(destination, now, () => hurry.abort());
@@ -140,7 +140,7 @@ export class Dispatcher {
 
   /** A place under the limit came free. */
   freed(key: LimitKey): void {
-    const next = this.#placeLines.next(key);
+    const next = this.#firstToGo(() => this.#placeLines.next(key));
     if (next) this.look(next);
   }
 
@@ -179,6 +179,11 @@ export class Dispatcher {
     const now = this.#options.clock.now();
     destination.nextDue = this.#options.spool.nextDue(destination.key);
     if (destination.nextDue === null) return;
+    if (suspensionOf(destination, now)) {
+      // Runs that idle go home. None is asked for with a delay: the sweep sees when the suspension is over.
+      this.idlers.wake(destination, destination.idle.size);
+      return;
+    }
     const start = startOf(destination, destination.nextDue, now);
     if (start > now) {
       // A pause keeps further connections away, and not the open ones from their work.
@@ -254,8 +259,16 @@ export class Dispatcher {
   }
 
   #callSlow(): void {
-    const next = this.#slow.call();
+    const next = this.#firstToGo(() => this.#slow.call());
     if (next) this.look(next);
+  }
+
+  /** Who is suspended leaves the line: a place that it could not use would be nobody's. */
+  #firstToGo(call: () => Destination | undefined): Destination | undefined {
+    const now = this.#options.clock.now();
+    let next = call();
+    while (next && suspensionOf(next, now)) next = call();
+    return next;
   }
 
   #sweep(): void {
@@ -284,5 +297,6 @@ export class Dispatcher {
 }
 
 function startOf(destination: Destination, due: number, now: number): number {
-  return Math.max(due, closedDoor(destination, now)?.until ?? 0, destination.notBefore);
+  const closed = closedDoor(destination, now)?.until ?? 0;
+  return Math.max(due, closed, destination.notBefore, destination.suspension?.until ?? 0);
 }

@@ -12,6 +12,8 @@ import { type House, placementContext } from './house.ts';
 import { connectionLimits, siteKey } from './limits.ts';
 import type { Explanation, Present } from './operations.ts';
 import { destinationOf, type Placed, routeChoice } from './placement.ts';
+import { inForce, type Suspension } from './suspensions.ts';
+import { waitingFor } from './views.ts';
 
 /** A person is waiting: MX hosts that are not found in this time are left out. */
 const LOOKUP_MS = 5_000;
@@ -85,16 +87,34 @@ function presentOf(
   const key = destinationOf(context.policy, name, to);
   const destination = house.destinations.get(key);
   const now = house.clock.now();
-  const ready = Math.max(entry?.due ?? now, destination?.backOff?.until ?? 0, destination?.notBefore ?? 0);
+  const suspension = suspensionThere(house, route, site, domainOf(to), now);
+  const open = Math.max(
+    destination?.backOff?.until ?? 0,
+    suspension?.until ?? 0,
+    destination?.notBefore ?? 0,
+  );
+  const ready = Math.max(entry?.due ?? now, open);
   return {
     route: name,
     reason,
-    state: destination ? standing(destination, now) : 'new',
+    state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
     limits: levels(house, route, site),
     ...closing(destination),
+    suspended: waitingFor(suspension),
     next: entry?.hold ? null : new Date(Math.max(ready, now)).toISOString(),
   };
+}
+
+function suspensionThere(
+  { destinations }: House,
+  { name, via }: Route,
+  site: Site | null,
+  domain: string,
+  now: number,
+): Suspension | null {
+  const where = { route: name, domain, site: via === 'mx' ? (site?.name ?? null) : null };
+  return inForce(destinations.suspensions.over(where), now);
 }
 
 function closing(destination: Destination | undefined): Pick<Present, 'failures' | 'last'> {

@@ -20,7 +20,7 @@ export interface QueueFilter {
 
 export interface EntryView {
   readonly id: string;
-  readonly state: 'queued' | 'held' | 'delivering';
+  readonly state: 'queued' | 'held' | 'delivering' | 'suspended';
   readonly from: string;
   readonly to: readonly string[];
   readonly route: string;
@@ -36,6 +36,8 @@ export interface EntryView {
   readonly last: Failure | null;
   readonly expires: string;
   readonly hold: string | null;
+  /** The operator's suspension for which it waits. */
+  readonly suspended: Waiting | null;
   readonly inDoubt: boolean;
 }
 
@@ -71,20 +73,44 @@ export interface Present {
   /** Of the destination, in a row; 0 when its door is open. */
   readonly failures: number;
   readonly last: Failure | null;
+  readonly suspended: Waiting | null;
   /** Next attempt, for mail that would come now: its first. Null while held. */
   readonly next: string | null;
+}
+
+/** Why and until when suspended mail waits. */
+export interface Waiting {
+  readonly reason: string;
+  readonly until: string;
+}
+
+/** Which mail a suspension is over: all given parts must fit. Empty is refused (exit 64). */
+export interface SuspensionScope {
+  /** Direct mail to this site. */
+  readonly site?: string;
+  readonly route?: string;
+  /** Recipient domain, by whatever route. */
+  readonly domain?: string;
+}
+
+export interface SuspensionView extends Waiting {
+  readonly site: string | null;
+  readonly route: string | null;
+  readonly domain: string | null;
+  readonly since: string;
 }
 
 export interface DestinationView {
   readonly route: string;
   readonly domain: string | null;
   readonly site: string | null;
-  readonly state: 'new' | 'live' | 'backing-off';
+  readonly state: 'new' | 'live' | 'backing-off' | 'suspended';
   readonly entries: number;
   readonly connections: number;
   readonly next: string | null;
   readonly failures: number;
   readonly last: Failure | null;
+  readonly suspended: Waiting | null;
 }
 
 export interface TestMail {
@@ -116,6 +142,15 @@ export interface Operations {
     filter: QueueFilter,
     reason: string | null,
   ): Promise<{ changed: number; busy: number }>;
+  /** Keeps mail from being tried for `ms` milliseconds, new mail too; or the reason why not. */
+  suspend(
+    scope: SuspensionScope,
+    ms: number,
+    reason: string | null,
+  ): Promise<SuspensionView | { readonly refused: string }>;
+  /** Ends the suspensions that have all given parts. */
+  resume(scope: SuspensionScope): Promise<{ readonly resumed: number }>;
+  suspensions(): readonly SuspensionView[];
   /** The queue id, or the reason why not. */
   send(mail: TestMail): Promise<{ readonly id: string } | { readonly refused: string }>;
   /** Reads the policy again. Errors as the loader words them; empty: the new one is in force. */

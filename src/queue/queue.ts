@@ -4,7 +4,7 @@
 import type { RedisClientOptions } from '../redis/connection.ts';
 import { mayProbe } from './backoff.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
-import { type Destination, Destinations, standing } from './destinations.ts';
+import { type Destination, Destinations, standing, suspensionOf } from './destinations.ts';
 import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
@@ -119,9 +119,9 @@ function room(destination: Destination, places: Places, connections: number): Ro
 }
 
 function countStates(destinations: Destinations, now: number): Record<string, number> {
-  const states: Record<string, number> = { new: 0, live: 0, 'backing-off': 0 };
+  const states: Record<string, number> = { new: 0, live: 0, 'backing-off': 0, suspended: 0 };
   for (const destination of destinations.all()) {
-    const state = standing(destination, now);
+    const state = suspensionOf(destination, now) ? 'suspended' : standing(destination, now);
     states[state] = (states[state] ?? 0) + 1;
   }
   return states;

@@ -9,7 +9,7 @@ import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
 import { holdBroken, nextClaim, type RoutedClaim } from './claims.ts';
-import { type Destination, standing } from './destinations.ts';
+import { type Destination, standing, suspensionOf } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
@@ -87,6 +87,8 @@ class Turn {
       first.claim.release();
       throw error;
     });
+    // Its site may be known only now.
+    if (this.#isSuspended()) return first.claim.release();
     if (this.#isHurried()) return this.#comeBack(first.claim);
     const places = this.#house.places.take(this.#limits);
     if ('full' in places) {
@@ -136,7 +138,7 @@ class Turn {
 
   /** Hosts, site and limits of the destination, and the connection that this run will keep. */
   async #link(route: MxRoute | SmarthostRoute): Promise<Link> {
-    const { delivery } = this.#house;
+    const { delivery, destinations } = this.#house;
     const { domain } = this.#destination;
     const plan = await delivery.plan(route, domain, this.#stopping);
     // There is nobody to connect to: what waits is answered without a place that others need.
@@ -145,7 +147,7 @@ class Turn {
     const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
     this.#limits = connectionLimits(route, site);
-    this.#destination.site = site?.name ?? null;
+    destinations.found(this.#destination, site?.name ?? null);
     this.#destination.limits = this.#limits;
     const approach = (): Approach => {
       if (plan.kind === 'failed') throw new Error('there are no hosts to approach');
@@ -166,7 +168,8 @@ class Turn {
       claim.release();
       return false;
     }
-    if (await pause(clock, pace.reserve(key, site.rate, clock.now()), stopping)) return true;
+    const turn = await pause(clock, pace.reserve(key, site.rate, clock.now()), stopping);
+    if (turn && !this.#isSuspended()) return true;
     claim.release();
     return false;
   }
@@ -238,7 +241,8 @@ class Turn {
 
   #over(link: Link, route: MxRoute | SmarthostRoute): boolean {
     const { stopping, clock } = this.#house;
-    if (stopping.aborted || this.#destination.backOff || this.#isOutdated()) return true;
+    if (stopping.aborted || this.#destination.backOff || this.#isOutdated() || this.#isSuspended())
+      return true;
     const most = route.messagesPerConnection ?? this.#site?.messagesPerConnection ?? Number.POSITIVE_INFINITY;
     if ((link.session?.transactions ?? 0) >= most) return true;
     const age = clock.now() - this.#startedAt;
@@ -247,6 +251,10 @@ class Turn {
 
   #isOutdated(): boolean {
     return this.#house.policy() !== this.#policy;
+  }
+
+  #isSuspended(): boolean {
+    return suspensionOf(this.#destination, this.#house.clock.now()) !== null;
   }
 
   #crowded(): boolean {
@@ -265,7 +273,7 @@ class Turn {
       const claim = await nextClaim(this.#house, this.#destination);
       if (claim || !link.session?.usable || this.#crowded()) return claim;
       const woken = await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping);
-      if (!woken || this.#isOutdated()) return null;
+      if (!woken || this.#isOutdated() || this.#isSuspended()) return null;
     }
   }
 }

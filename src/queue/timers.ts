@@ -3,6 +3,7 @@
 // Never expires what is held or being delivered.
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { Failure } from '../delivery/failure.ts';
+import type { Message } from '../mail/envelope.ts';
 import { nextWarning } from '../policy/schedule.ts';
 import type { DueTimer } from '../spool/spool.ts';
 import { isUnchanged, report } from './bounce.ts';
@@ -10,6 +11,8 @@ import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
 import { place } from './placement.ts';
+import { suspensionOfEntry } from './put-off.ts';
+import { endSuspensions } from './suspend.ts';
 
 const SWEEP_MS = 1_000;
 
@@ -20,7 +23,7 @@ const SLICE = 200;
  * How long after its expiry a message waits for the last attempt that it is owed, counted from our
  * start when that was later: longer than the longest usual pause between two attempts.
  */
-const GRACE_MS = 6 * 3_600_000;
+export const GRACE_MS = 6 * 3_600_000;
 
 /** A clock that jumped further than this between two sweeps counts as a long stop. */
 const JUMP_MS = 60_000;
@@ -32,6 +35,17 @@ const NEVER_TRIED: Failure = {
   status: '4.4.7',
   phase: 'local',
   text: 'no attempt could be made in time',
+  ours: true,
+};
+
+/** What the sender hears; the operator's own words stay inside. The status is what Postfix says for it. */
+const SUSPENDED: Failure = {
+  scope: 'destination',
+  permanent: false,
+  class: 'policy',
+  status: '4.3.2',
+  phase: 'local',
+  text: 'delivery to this destination is suspended by the operators of this mail system',
   ours: true,
 };
 
@@ -69,6 +83,7 @@ export class MailTimers {
     if (Math.abs(now - this.#lastSweep) > JUMP_MS) this.#awakeSince = now;
     this.#lastSweep = now;
     this.#house.pace.sweep(now);
+    endSuspensions(this.#house, now);
     const slice = this.#house.spool.timers(now, SLICE, this.#after);
     // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.
     this.#after = slice.length < SLICE ? null : (slice.at(-1) ?? null);
@@ -89,20 +104,24 @@ export class MailTimers {
   }
 
   async #expire(entry: QueueEntry, now: number): Promise<void> {
+    const message = this.#house.spool.message(entry.id);
+    if (!message) return;
+    const suspension = suspensionOfEntry(this.#house.destinations, message, entry, now);
     const backOff = this.#house.destinations.get(entry.destination)?.backOff ?? null;
     const tried = Math.max(entry.lastAttempt ?? 0, backOff?.lastAt ?? 0);
     // What was released from a hold after its time is due later than it expires.
-    const outOfGrace = now > Math.max(entry.expires, entry.due, this.#awakeSince) + GRACE_MS;
-    if (tried < entry.expires && !outOfGrace) return;
+    const due = suspension ? entry.expires : entry.due;
+    const grace = Math.max(entry.expires, due, this.#awakeSince) + GRACE_MS;
+    // Behind a suspension that outlasts it no last attempt will come.
+    const isOwed = tried < entry.expires && now <= grace && (suspension?.until ?? 0) <= grace;
+    if (isOwed) return;
     const failure =
       backOff && backOff.lastAt === tried ? backOff.last : (entry.last ?? backOff?.last ?? NEVER_TRIED);
-    await this.#giveUp(entry, failure);
+    await this.#giveUp(message, entry, suspension ? SUSPENDED : failure);
   }
 
-  async #giveUp(entry: QueueEntry, failure: Failure): Promise<void> {
+  async #giveUp(message: Message, entry: QueueEntry, failure: Failure): Promise<void> {
     const { spool, observer, dispatcher } = this.#house;
-    const message = spool.message(entry.id);
-    if (!message) return;
     const undelivered = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'failed', message, undelivered);
     if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
@@ -131,8 +150,9 @@ export class MailTimers {
     const { spool, observer, dispatcher } = this.#house;
     const message = spool.message(entry.id);
     if (!message) return;
-    const failure =
-      entry.last ?? this.#house.destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
+    const { destinations } = this.#house;
+    const waited = entry.last ?? destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
+    const failure = suspensionOfEntry(destinations, message, entry, now) ? SUSPENDED : waited;
     const late = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'delayed', message, late);
     if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();

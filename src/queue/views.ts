@@ -2,30 +2,38 @@
 // control.ts answers the admin API with them.
 // Never changes anything, and never shows a secret.
 import type { Message } from '../mail/envelope.ts';
-import { type Destination, type Destinations, standing } from './destinations.ts';
+import { type Destination, type Destinations, standing, suspensionOf } from './destinations.ts';
 import { parseDestination, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
-import type { DestinationView, EntryView } from './operations.ts';
+import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
+import { suspensionOfEntry } from './put-off.ts';
+import type { Suspension } from './suspensions.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 export function entryView(house: House, message: Message, entry: QueueEntry): EntryView {
   const destination = house.destinations.get(entry.destination);
   const claimed = house.spool.isClaimed(entry);
+  const now = house.clock.now();
+  const suspension = entry.hold ? null : suspensionOfEntry(house.destinations, message, entry, now);
+  const waiting = suspension ? 'suspended' : 'queued';
   return {
     id: entry.id,
-    state: entry.hold ? 'held' : claimed ? 'delivering' : 'queued',
+    state: entry.hold ? 'held' : claimed ? 'delivering' : waiting,
     from: message.from,
     to: entry.recipients.map((index) => message.recipients[index] ?? ''),
     ...parseDestination(entry.destination),
     site: destination?.site ?? null,
     size: message.size,
     arrived: iso(message.arrived),
-    next: entry.hold ? null : iso(Math.max(entry.due, destination?.backOff?.until ?? 0)),
+    next: entry.hold
+      ? null
+      : iso(Math.max(entry.due, destination?.backOff?.until ?? 0, suspension?.until ?? 0)),
     attempts: entry.attempts,
     last: entry.last ?? destination?.backOff?.last ?? null,
     expires: iso(entry.expires),
     hold: entry.hold?.reason ?? null,
+    suspended: waitingFor(suspension),
     inDoubt: entry.doubt !== undefined,
   };
 }
@@ -47,15 +55,27 @@ function destinationView(
   due: number,
 ): DestinationView {
   const { route, domain, site, backOff } = destination;
+  const now = house.clock.now();
+  const suspension = suspensionOf(destination, now);
   return {
     route,
     domain,
     site,
-    state: standing(destination, house.clock.now()),
+    state: suspension ? 'suspended' : standing(destination, now),
     entries,
     connections: destination.running,
-    next: iso(Math.max(due, backOff?.until ?? 0, destination.notBefore)),
+    next: iso(Math.max(due, backOff?.until ?? 0, destination.notBefore, suspension?.until ?? 0)),
     failures: backOff?.failures ?? 0,
     last: backOff?.last ?? null,
+    suspended: waitingFor(suspension),
   };
+}
+
+export function waitingFor(suspension: Suspension | null): Waiting | null {
+  return suspension && { reason: suspension.reason, until: iso(suspension.until) };
+}
+
+export function suspensionView(suspension: Suspension): SuspensionView {
+  const { site = null, route = null, domain = null, reason, since, until } = suspension;
+  return { site, route, domain, reason, since: iso(since), until: iso(until) };
 }

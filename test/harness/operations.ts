@@ -13,6 +13,8 @@ import type {
   QueueChange,
   QueueFilter,
   Readiness,
+  SuspensionScope,
+  SuspensionView,
   TestMail,
 } from '../../src/queue/operations.ts';
 import type { Totals } from '../../src/spool/spool.ts';
@@ -41,6 +43,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     last: null,
     expires: '2026-11-27T10:00:00.000Z',
     hold: null,
+    suspended: null,
     inDoubt: false,
     ...changes,
   };
@@ -50,6 +53,7 @@ export class MemoryOperations implements Operations {
   entries: EntryView[] = [];
   readonly messages = new Map<string, MessageView>();
   destinationViews: DestinationView[] = [];
+  suspensionViews: SuspensionView[] = [];
   policy = policyFrom('rules: []');
   /** What `explain` says of the moment. */
   present: Present | null = null;
@@ -91,6 +95,35 @@ export class MemoryOperations implements Operations {
     const matching = this.#matching(filter);
     const busy = matching.filter((entry) => entry.state === 'delivering').length;
     return { changed: matching.length - busy, busy };
+  }
+
+  async suspend(
+    scope: SuspensionScope,
+    ms: number,
+    reason: string | null,
+  ): Promise<SuspensionView | { refused: string }> {
+    if (this.refusal !== null) return { refused: this.refusal };
+    const { site = null, route = null, domain = null } = scope;
+    const since = Date.UTC(2026, 10, 22, 12);
+    const times = { since: new Date(since).toISOString(), until: new Date(since + ms).toISOString() };
+    const view = { site, route, domain, reason: reason ?? 'no reason', ...times };
+    this.suspensionViews.push(view);
+    return view;
+  }
+
+  async resume({ site, route, domain }: SuspensionScope): Promise<{ resumed: number }> {
+    const before = this.suspensionViews.length;
+    this.suspensionViews = this.suspensionViews.filter(
+      (view) =>
+        (site !== undefined && view.site !== site) ||
+        (route !== undefined && view.route !== route) ||
+        (domain !== undefined && view.domain !== domain),
+    );
+    return { resumed: before - this.suspensionViews.length };
+  }
+
+  suspensions(): readonly SuspensionView[] {
+    return this.suspensionViews;
   }
 
   async send(mail: TestMail): Promise<{ id: string } | { refused: string }> {

@@ -52,6 +52,7 @@ function explained(to: string): Explanation {
     limits: [{ of: 'site example-org', open: 3, connections: 10, wait: 200 }],
     failures: 4,
     last: greylisted,
+    suspended: null,
     next: '2026-11-22T12:05:00.000Z',
   };
   return { ...explainMail(policy, { from: 'ann@example.net', to }, null), present };
@@ -82,6 +83,7 @@ test('queue list shows the summary of destinations, then the entries with their 
       next: '2026-11-22T12:20:00Z',
       failures: 4,
       last: greylisted,
+      suspended: null,
     },
   ];
   const { code, out, err } = await sendoff(admin, ['queue', 'list'], { columns: 80 });
@@ -115,6 +117,7 @@ test('queue list shows the first of many destinations and counts the rest', asyn
     next: null,
     failures: 0,
     last: null,
+    suspended: null,
   }));
   const { out } = await sendoff(admin, ['queue', 'list']);
   expect(out).toContain('d19.example');
@@ -352,4 +355,34 @@ test('the token comes from the same settings; a wrong one exits 78', async () =>
   const { code, err } = await sendoff(admin, ['queue', 'list']);
   expect(code).toBe(78);
   expect(err).toContain('admin.token');
+});
+
+test('suspend says what waits and until when, queue list repeats it, resume ends it', async () => {
+  const admin = await adminUnderTest();
+  const line = 'suspended: route provider, until 2026-11-22 14:00:00Z (in 2h): their maintenance\n';
+  const words = ['suspend', '--route', 'provider', '--for', '2h', '--reason', 'their maintenance'];
+  expect(await sendoff(admin, words)).toEqual({ code: 0, out: line, err: '' });
+  const waiting = { reason: 'their maintenance', until: '2026-11-22T14:00:00.000Z' };
+  admin.operations.entries = [entryView({ state: 'suspended', suspended: waiting })];
+  const { out } = await sendoff(admin, ['queue', 'list']);
+  expect(out.startsWith(line)).toBe(true);
+  expect(out).toContain('    suspended until 2026-11-22 14:00:00Z: their maintenance\n');
+  const json = JSON.parse((await sendoff(admin, ['queue', 'list', '--json'])).out);
+  expect(json.suspensions).toMatchObject([{ route: 'provider', domain: null, ...waiting }]);
+  const resumed = (route: string) => sendoff(admin, ['resume', '--route', route]);
+  expect(await resumed('other')).toMatchObject({ code: 0, out: 'no suspension has these parts\n' });
+  expect(await resumed('provider')).toMatchObject({ code: 0, out: '1 suspension ended\n' });
+});
+
+test.each([
+  ['suspend', []],
+  ['resume', []],
+  ['suspend', ['--domain', 'a.example', '--for', 'ever']],
+  ['suspend', ['--domain', 'a.example', '--for', '400d']],
+])('%s %j is exit 64', async (command, options) => {
+  const admin = await adminUnderTest();
+  expect(await sendoff(admin, [command, ...options])).toMatchObject({ code: 64, out: '' });
+  admin.operations.refusal = 'route: there is no route "nowhere"';
+  const unknown = await sendoff(admin, ['suspend', '--route', 'nowhere']);
+  expect(unknown).toMatchObject({ code: 64, err: expect.stringContaining('no route "nowhere"') });
 });

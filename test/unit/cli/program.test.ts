@@ -22,7 +22,17 @@ test('--version prints the version alone', async () => {
 test('--help of every command names --config and exits 0', async () => {
   const changes = ['retry', 'hold', 'release', 'remove', 'bounce'];
   const queue = ['list', 'show', ...changes].map((command) => ['queue', command]);
-  for (const command of [[], ['serve'], ['check'], ['send'], ['reload'], ['queue'], ...queue]) {
+  for (const command of [
+    [],
+    ['serve'],
+    ['check'],
+    ['send'],
+    ['suspend'],
+    ['resume'],
+    ['reload'],
+    ['queue'],
+    ...queue,
+  ]) {
     const { code, out, err } = await sendoff(...command, '--help');
     expect({ code, err }, command.join(' ')).toEqual({ code: 0, err: '' });
     expect(out, command.join(' ')).toContain('--config <file>');
