@@ -7,6 +7,7 @@ import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { ExplainOptions } from './explain.ts';
 import { addQueueCommands } from './queue.ts';
+import type { SimulateOptions } from './simulate.ts';
 import { addSuspendCommands } from './suspend.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -55,6 +56,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   addCheck(program, line);
   addSend(program, line);
   addExplain(program, line);
+  addSimulate(program, line);
   addReload(program, line);
   addQueueCommands(program, line);
   addSuspendCommands(program, line);
@@ -141,6 +143,27 @@ function addExplain(program: Command, line: CommandLine): void {
       await explain(options, line);
     });
 }
+
+function addSimulate(program: Command, { terminal, config }: CommandLine): void {
+  program
+    .command('simulate')
+    .description('what would become of one message under given replies: attempts, warnings, fallback, end')
+    .requiredOption('--to <address>', 'recipient')
+    .requiredOption('--replies <list>', 'one for each attempt, between commas; the last one repeats')
+    .option('--from <address>', 'envelope sender (default: postmaster at our host name)')
+    .option('--json', 'print JSON')
+    .addHelpText('after', simulateHelp)
+    .action(async (options: SimulateOptions) => {
+      const { simulateMail } = await import('./simulate.ts');
+      await simulateMail(options, config(), terminal);
+    });
+}
+
+const simulateHelp = `
+A reply is a code, a code with text in quotes, or timeout, refused, dns, lost (after the final dot).
+
+Example:
+  sendoff simulate --to you@example.org --replies "451,'550 5.7.1 blocked',timeout,250"`;
 
 function addReload(program: Command, { terminal, client }: CommandLine): void {
   program

@@ -35,6 +35,17 @@ export function durationText(ms: number): string {
   return '0s';
 }
 
+/** Every unit that there is something of: `2d3h16m`, `0s`. */
+export function elapsedText(ms: number): string {
+  let left = Math.round(ms / 1000) * 1000;
+  const parts = units.map(([unit, length]) => {
+    const whole = Math.floor(left / length);
+    left -= whole * length;
+    return whole === 0 ? '' : `${whole}${unit}`;
+  });
+  return parts.join('') || '0s';
+}
+
 /** `in 4m`, or `now` for what is due. */
 export function untilText(iso: string | null, now: number): string {
   if (iso === null) return '-';

@@ -1,8 +1,11 @@
 // Decisions of a running daemon explained: for mail that is not there yet, and for mail that waits.
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { run } from '../../src/cli/program.ts';
 import { openLedger } from '../harness/ledger.ts';
 import { networkForFile } from '../harness/network.ts';
 import { sendoffForFile } from '../harness/sendoff.ts';
+import { testTerminal } from '../harness/terminal.ts';
 
 const network = networkForFile();
 const daemon = sendoffForFile(() => ({ dns: network().dns, mxPort: network().mxPort, policy: {} }));
@@ -40,4 +43,44 @@ test('explain looks up the site and tells its limits; queue show tells the same 
   });
   await sendoff.change('remove', { id });
   await ledger.shows({ accepted: 1, removed: 1 });
+});
+
+test('simulate tells the story that the daemon then lives', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const refuses = '554 5.7.1 Blocked by our reputation list';
+  const { peer, domain } = await network().receiver({ script: { rcpt: '450 4.2.1 Mailbox busy' } });
+  const policy = {
+    routes: { second: { via: 'mx' } },
+    rules: [{ name: 'all', route: ['direct', 'second'], retry: { after: ['7m', '30m'] } }],
+  };
+  expect(await sendoff.setPolicy(policy)).toEqual([]);
+  const terminal = testTerminal();
+  const replies = `'450 4.2.1 Mailbox busy','450 4.2.1 Mailbox busy','${refuses}',250`;
+  const mail = ['--from', 'me@example.net', '--to', `ann@${domain}`, '--replies', replies];
+  const config = ['--config', join(sendoff.folder, 'sendoff.yaml')];
+  expect(await run(['simulate', ...mail, ...config, '--json'], terminal)).toBe(0);
+  const { steps } = JSON.parse(terminal.printed.out) as {
+    steps: { what: string; route: string; at: string }[];
+  };
+  const planned = steps.filter(({ what }) => what === 'attempt');
+
+  const id = await sendoff.send({ from: 'me@example.net', to: `ann@${domain}` });
+  const first = await sendoff.about(id, 'deferred', 1);
+  await sendoff.advanceTo(first[0]?.next);
+  const second = await sendoff.about(id, 'deferred', 2);
+  peer.setScript({ rcpt: [refuses, null] });
+  await sendoff.advanceTo(second[1]?.next);
+  await sendoff.about(id, 'delivered');
+  const lived = sendoff.soFar(id, 'attempt');
+  expect(lived.map(({ route }) => route)).toEqual(planned.map(({ route }) => route));
+  expect(lived.map(({ result }) => result)).toEqual(['deferred', 'deferred', 'deferred', 'delivered']);
+  const pauses = (times: unknown[]): number[] =>
+    times.slice(1).map((time, i) => Date.parse(String(time)) - Date.parse(String(times[i])));
+  const [wanted, had] = [planned.map(({ at }) => at), lived.map(({ time }) => time)].map(pauses);
+  // Retries are spread by a tenth; the daemon needs a moment for each.
+  for (const [i, pause] of wanted?.entries() ?? []) {
+    expect(Math.abs((had?.[i] ?? 0) - pause)).toBeLessThan(pause * 0.101 + 10_000);
+  }
+  await ledger.shows({ accepted: 1, delivered: 1 });
 });

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { durationText, failureText, momentText, plain, sizeText, untilText } from '../../../src/cli/text.ts';
+import {
+  durationText,
+  elapsedText,
+  failureText,
+  momentText,
+  plain,
+  sizeText,
+  untilText,
+} from '../../../src/cli/text.ts';
 
 test.each([
   [0, '0'],
@@ -18,6 +26,12 @@ test.each([
   [86_399_999, '23h'],
   [3 * 86_400_000, '3d'],
 ])('%i ms read %s', (ms, text) => expect(durationText(ms)).toBe(text));
+
+test.each([
+  [0, '0s'],
+  [61_400, '1m1s'],
+  [2 * 86_400_000 + 16 * 60_000, '2d16m'],
+])('%i ms have gone by as %s', (ms, text) => expect(elapsedText(ms)).toBe(text));
 
 test('the next attempt is now, later or never', () => {
   const now = Date.parse('2026-11-22T12:00:00Z');
