@@ -5,12 +5,14 @@ import type { FastifyInstance } from 'fastify';
 import type { Observer } from '../observe/events.ts';
 import type { Operations } from '../queue/operations.ts';
 import {
+  BadRequest,
   parseChange,
   parseChangeName,
   parseLimit,
   parseListing,
   parseMail,
   parseMailFacts,
+  parseReroute,
 } from './requests.ts';
 import { addSuspensions } from './suspensions.ts';
 
@@ -57,6 +59,13 @@ function addQueue(app: FastifyInstance, { operations }: ApiOptions): void {
 }
 
 function addChanges(app: FastifyInstance, { operations, observer }: ApiOptions): void {
+  app.post('/api/queue/reroute', async (request) => {
+    const { filter, to } = parseReroute(request.body);
+    const result = await operations.reroute(to, filter);
+    if ('refused' in result) throw new BadRequest(result.refused);
+    observer.info('admin: reroute', { filter, to, ...result });
+    return result;
+  });
   app.post<{ Params: { change: string } }>('/api/queue/:change', async (request, reply) => {
     const what = parseChangeName(request.params.change);
     if (what === null)

@@ -39,6 +39,7 @@ const limit = z.coerce.number().int().min(1).max(HIGHEST_LIMIT).default(DEFAULT_
 const listing = z.strictObject({ ...filterShape, limit });
 const page = z.strictObject({ limit });
 
+const reroute = z.strictObject({ ...filterShape, to: z.string().min(1) });
 const change = z.strictObject({ ...filterShape, reason: z.string().max(LONGEST_REASON).optional() });
 
 const address = z.string().transform(normalAddress);
@@ -70,11 +71,17 @@ export function parseLimit(query: unknown): number {
 /** An empty filter would mean the whole queue: refused. */
 export function parseChange(body: unknown): { readonly filter: QueueFilter; readonly reason: string | null } {
   const { reason, ...parts } = parse(change, body ?? {});
-  const filter = given(parts);
-  if (Object.keys(filter).length === 0) {
-    throw new BadRequest(`filter: give at least one of ${Object.keys(filterShape).join(', ')}`);
-  }
-  return { filter, reason: reason ?? null };
+  return { filter: requireFilter(given(parts)), reason: reason ?? null };
+}
+
+export function parseReroute(body: unknown): { readonly filter: QueueFilter; readonly to: string } {
+  const { to, ...parts } = parse(reroute, body ?? {});
+  return { filter: requireFilter(given(parts)), to };
+}
+
+function requireFilter(filter: QueueFilter): QueueFilter {
+  if (Object.keys(filter).length > 0) return filter;
+  throw new BadRequest(`filter: give at least one of ${Object.keys(filterShape).join(', ')}`);
 }
 
 export function parseMail(query: unknown): {

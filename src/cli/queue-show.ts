@@ -71,12 +71,27 @@ function messageFields(message: Message, now: number): Field[] {
 }
 
 function entryFields(entry: EntryView, now: number): Field[] {
-  const { to, state, route, domain, site, next, attempts, last, expires, hold, suspended, inDoubt } = entry;
+  const {
+    to,
+    state,
+    route,
+    domain,
+    site,
+    next,
+    attempts,
+    last,
+    expires,
+    hold,
+    suspended,
+    inDoubt,
+    forcedRoute,
+  } = entry;
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
     ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
   ];
+  if (forcedRoute !== null) fields.push(['forced route', plain(forcedRoute)]);
   if (site !== null) fields.push(['site', plain(site)]);
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);

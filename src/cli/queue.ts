@@ -1,11 +1,11 @@
-// The `queue` group of the command line: list, show, and five changes.
+// The `queue` group of the command line: list, show, and six changes.
 // program.ts adds it; queue-list.ts, queue-show.ts and queue-change.ts do the work.
 // Never loads them before one is asked for.
 import type { Command } from 'commander';
 import type { QueueChange } from '../queue/operations.ts';
 import type { CommandLine } from './command-line.ts';
 import { addFilter } from './filters.ts';
-import type { ChangeOptions } from './queue-change.ts';
+import type { ChangeOptions, RerouteOptions } from './queue-change.ts';
 import type { ListOptions } from './queue-list.ts';
 
 interface ChangeText {
@@ -47,6 +47,22 @@ export function addQueueCommands(program: Command, line: CommandLine): void {
   addList(queue, line);
   addShow(queue, line);
   for (const what of Object.keys(changes) as QueueChange[]) addChange(queue, what, line);
+  addReroute(queue, line);
+}
+
+function addReroute(queue: Command, { terminal, client }: CommandLine): void {
+  addFilter(queue.command('reroute'))
+    .description('send the chosen mail by another route, whatever the rules say (at least one filter)')
+    .requiredOption('--to <route>', 'the route that it takes from now on')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExample:\n  sendoff queue reroute --route direct --domain example.org --to provider',
+    )
+    .action(async (options: RerouteOptions) => {
+      const { queueReroute } = await import('./queue-change.ts');
+      await queueReroute(options, client, terminal);
+    });
 }
 
 function addList(queue: Command, { terminal, client }: CommandLine): void {

@@ -1,4 +1,4 @@
-// What an operator does to queued mail: retry, hold, release, remove, bounce.
+// What an operator does to queued mail: retry, hold, release, remove, bounce, reroute.
 // control.ts finds the entries and calls it; every change is one commit in the spool.
 // Never touches recipients that were not chosen: an entry that holds others too is split.
 import type { Failure } from '../delivery/failure.ts';
@@ -93,13 +93,28 @@ async function hold(house: House, chosen: Chosen, reason: string): Promise<boole
 async function release(house: House, chosen: Chosen): Promise<boolean> {
   const now = house.clock.now();
   const { hold: _, ...rest } = chosen.part;
-  const free: QueueEntry = { ...rest, due: now, crashes: 0 };
-  const placements = place(chosen.message, free.recipients, free, placementContext(house));
-  const relocation = relocate(free, placements, now);
+  await placeAnew(house, chosen, { ...rest, due: now, crashes: 0 });
+  return true;
+}
+
+/**
+ * By this route from now on, whatever rules and fallbacks say, as long as the policy has it. What is in
+ * doubt goes too: the operator decides that. Held mail stays held and takes the route when it is released.
+ */
+export async function reroute(house: House, chosen: Chosen, route: string): Promise<boolean> {
+  const forced: QueueEntry = { ...chosen.part, routeOverride: route };
+  if (forced.hold) await house.spool.change(inPlaceOf(chosen, [forced]));
+  else await placeAnew(house, chosen, forced);
+  return true;
+}
+
+/** Puts `part`, the chosen recipients as they are to be, where they belong now. */
+async function placeAnew(house: House, chosen: Chosen, part: QueueEntry): Promise<void> {
+  const placements = place(chosen.message, part.recipients, part, placementContext(house));
+  const relocation = relocate(part, placements, house.clock.now());
   const { put = [], ended = {} } = relocation.change;
   await house.spool.change({ ...inPlaceOf(chosen, put), ended });
   tellRelocated(house, chosen.message, relocation);
-  return true;
 }
 
 async function remove(house: House, chosen: Chosen): Promise<boolean> {

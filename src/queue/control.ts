@@ -1,4 +1,4 @@
-// The operations that an operator has on the queue: look, retry, hold, release, remove, bounce, send.
+// The operations that an operator has on the queue: look, change, reroute, suspend, send.
 // admin/ and so the CLI call it; every change is a commit in the spool, like any other.
 // Never touches an entry that is being delivered at this moment: it says how many there were.
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
 import type { MailFacts } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
-import { applies, applyChange, type Chosen, choose } from './changes.ts';
+import { applies, applyChange, type Chosen, choose, reroute } from './changes.ts';
 import type { QueueEntry } from './entry.ts';
 import { parseDestination } from './entry.ts';
 import { explainNew, explainQueued } from './explain.ts';
@@ -21,6 +21,7 @@ import type {
   QueueChange,
   QueueFilter,
   Readiness,
+  Rerouted,
   SuspensionScope,
   SuspensionView,
   TestMail,
@@ -125,10 +126,34 @@ export class QueueControl implements Operations {
     return this.#options.readiness();
   }
 
-  async change(
+  change(
     what: QueueChange,
     filter: QueueFilter,
     reason: string | null,
+  ): Promise<{ changed: number; busy: number }> {
+    return this.#changeEach(filter, (chosen) =>
+      applies(what, chosen.entry) ? applyChange(this.#house, what, chosen, reason) : null,
+    );
+  }
+
+  async reroute(to: string, filter: QueueFilter): Promise<Rerouted | { refused: string }> {
+    const route = this.#house.policy().routes.get(to);
+    if (!route) return { refused: `to: there is no route "${to}"` };
+    // It would look like a move and be the end of the mail: that is what remove is for.
+    if (route.via === 'discard') return { refused: `to: route "${to}" discards mail; see queue remove` };
+    let inDoubt = 0;
+    const count = await this.#changeEach(filter, (chosen) => {
+      if (chosen.entry.routeOverride === to) return null;
+      if (chosen.entry.doubt) inDoubt++;
+      return reroute(this.#house, chosen, to);
+    });
+    return { ...count, inDoubt };
+  }
+
+  /** `apply` changes one choice, or has nothing to do (null); false: it began to be delivered meanwhile. */
+  async #changeEach(
+    filter: QueueFilter,
+    apply: (chosen: Chosen) => Promise<boolean> | null,
   ): Promise<{ changed: number; busy: number }> {
     const count = { changed: 0, busy: 0 };
     let writing: Promise<void>[] = [];
@@ -136,9 +161,9 @@ export class QueueControl implements Operations {
     for (const found of this.#entries(filter)) {
       const chosen = this.#choose(filter, found);
       if (chosen && this.#house.spool.isClaimed(chosen.entry)) count.busy++;
-      else if (chosen && applies(what, chosen.entry)) {
-        const applied = applyChange(this.#house, what, chosen, reason);
-        writing.push(applied.then((done) => void count[done ? 'changed' : 'busy']++));
+      else {
+        const applied = chosen && apply(chosen);
+        if (applied) writing.push(applied.then((done) => void count[done ? 'changed' : 'busy']++));
       }
       if (++looked % SLICE !== 0) continue;
       await Promise.all(writing);

@@ -64,6 +64,8 @@ export interface QueueEntry extends EntryKey {
   /** Crashes of the daemon in a row while this entry was claimed. The third holds it. */
   readonly crashes: number;
   readonly hold?: Hold;
+  /** The route that an operator chose for these recipients, over rules and over the message's own. */
+  readonly routeOverride?: string;
 }
 
 /** The part of a change that puts these entries in the place of one. */

@@ -39,6 +39,8 @@ export interface EntryView {
   /** The operator's suspension for which it waits. */
   readonly suspended: Waiting | null;
   readonly inDoubt: boolean;
+  /** The route that an operator moved it to, over what policy says. */
+  readonly forcedRoute: string | null;
 }
 
 export interface MessageView {
@@ -129,6 +131,15 @@ export interface Readiness {
 
 export type QueueChange = 'retry' | 'hold' | 'release' | 'remove' | 'bounce';
 
+export interface Rerouted {
+  /** Entries that take the route from now on. */
+  readonly changed: number;
+  /** Being delivered right now, left alone. */
+  readonly busy: number;
+  /** Of the changed ones: those whose last attempt may have delivered them by the old route. */
+  readonly inDoubt: number;
+}
+
 export interface Operations {
   list(filter: QueueFilter, limit: number): readonly EntryView[];
   show(id: string): MessageView | null;
@@ -142,6 +153,8 @@ export interface Operations {
     filter: QueueFilter,
     reason: string | null,
   ): Promise<{ changed: number; busy: number }>;
+  /** Forces a route on queued mail; or the reason why not. */
+  reroute(to: string, filter: QueueFilter): Promise<Rerouted | { readonly refused: string }>;
   /** Keeps mail from being tried for `ms` milliseconds, new mail too; or the reason why not. */
   suspend(
     scope: SuspensionScope,

@@ -90,7 +90,7 @@ export function routeChoice(
   context: PlacementContext,
 ): RouteChoice {
   const { policy } = context;
-  const { routeOverride } = message;
+  const routeOverride = entry?.routeOverride ?? message.routeOverride;
   if (routeOverride !== undefined && policy.routes.has(routeOverride)) {
     return { route: routeOverride, index: -1, reason: 'the operator chose it' };
   }

@@ -35,6 +35,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     hold: entry.hold?.reason ?? null,
     suspended: waitingFor(suspension),
     inDoubt: entry.doubt !== undefined,
+    forcedRoute: entry.routeOverride ?? null,
   };
 }
 

@@ -146,6 +146,8 @@ export type EntryTuple = [
   last: FailureTuple | null,
   doubt: [count: number, since: number, cause: Doubt['cause']] | null,
   hold: [reason: string, since: number, by: Hold['by']] | null,
+  /** Not there in entries that were written before there was such a thing. */
+  routeOverride?: string | null,
 ];
 
 export function packEntry(entry: QueueEntry): EntryTuple {
@@ -164,12 +166,13 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     last ? packFailure(last) : null,
     doubt ? [doubt.count, doubt.since, doubt.cause] : null,
     hold ? [hold.reason, hold.since, hold.by] : null,
+    entry.routeOverride ?? null,
   ];
 }
 
 export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntry {
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
-  const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold] = tuple;
+  const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, routeOverride = null] = tuple;
   return {
     id,
     seq,
@@ -186,5 +189,6 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(last === null ? {} : { last: unpackFailure(last) }),
     ...(doubt === null ? {} : { doubt: { count: doubt[0], since: doubt[1], cause: doubt[2] } }),
     ...(hold === null ? {} : { hold: { reason: hold[0], since: hold[1], by: hold[2] } }),
+    ...(routeOverride === null ? {} : { routeOverride }),
   };
 }

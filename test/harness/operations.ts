@@ -13,6 +13,7 @@ import type {
   QueueChange,
   QueueFilter,
   Readiness,
+  Rerouted,
   SuspensionScope,
   SuspensionView,
   TestMail,
@@ -45,6 +46,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     hold: null,
     suspended: null,
     inDoubt: false,
+    forcedRoute: null,
     ...changes,
   };
 }
@@ -58,6 +60,7 @@ export class MemoryOperations implements Operations {
   /** What `explain` says of the moment. */
   present: Present | null = null;
   readonly changes: { what: QueueChange; filter: QueueFilter; reason: string | null }[] = [];
+  readonly rerouted: { to: string; filter: QueueFilter }[] = [];
   readonly sent: TestMail[] = [];
   /** What send, reload and change answer or throw next. */
   refusal: string | null = null;
@@ -95,6 +98,15 @@ export class MemoryOperations implements Operations {
     const matching = this.#matching(filter);
     const busy = matching.filter((entry) => entry.state === 'delivering').length;
     return { changed: matching.length - busy, busy };
+  }
+
+  async reroute(to: string, filter: QueueFilter): Promise<Rerouted | { refused: string }> {
+    if (this.refusal !== null) return { refused: this.refusal };
+    this.rerouted.push({ to, filter });
+    const matching = this.#matching(filter);
+    const busy = matching.filter((entry) => entry.state === 'delivering').length;
+    const inDoubt = matching.filter((entry) => entry.inDoubt).length;
+    return { changed: matching.length - busy, busy, inDoubt };
   }
 
   async suspend(

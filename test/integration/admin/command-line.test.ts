@@ -386,3 +386,21 @@ test.each([
   const unknown = await sendoff(admin, ['suspend', '--route', 'nowhere']);
   expect(unknown).toMatchObject({ code: 64, err: expect.stringContaining('no route "nowhere"') });
 });
+
+test('queue reroute says how many take the route, and whose copies may come twice', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.entries = [entryView(), entryView({ inDoubt: true }), entryView({ state: 'delivering' })];
+  const argv = ['queue', 'reroute', '--domain', 'example.org', '--to', 'provider'];
+  expect(await sendoff(admin, argv)).toEqual({
+    code: 0,
+    out: `2 entries sent by provider from now on; 1 being delivered right now, left alone
+1 entry was in doubt: the recipients may get a second copy
+`,
+    err: '',
+  });
+  expect(admin.operations.rerouted).toEqual([{ to: 'provider', filter: { domain: 'example.org' } }]);
+  admin.operations.refusal = 'to: there is no route "provider"';
+  expect(await sendoff(admin, argv)).toMatchObject({ code: 64, err: expect.stringContaining('no route') });
+  expect(await sendoff(admin, ['queue', 'reroute', '--to', 'provider'])).toMatchObject({ code: 64 });
+  expect(await sendoff(admin, ['queue', 'reroute', '--id', 'x'])).toMatchObject({ code: 64 });
+});

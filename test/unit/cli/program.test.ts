@@ -20,7 +20,7 @@ test('--version prints the version alone', async () => {
 });
 
 test('--help of every command names --config and exits 0', async () => {
-  const changes = ['retry', 'hold', 'release', 'remove', 'bounce'];
+  const changes = ['retry', 'hold', 'release', 'remove', 'bounce', 'reroute'];
   const queue = ['list', 'show', ...changes].map((command) => ['queue', command]);
   for (const command of [
     [],

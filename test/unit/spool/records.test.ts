@@ -1,0 +1,26 @@
+// What the index stores of an entry comes back as it was, also from records of an older version.
+import { expect, test } from 'vitest';
+import { type EntryTuple, packEntry, unpackEntry } from '../../../src/spool/records.ts';
+import { entry, failure } from '../queue/setting.ts';
+
+const full = entry(2, {
+  last: failure({ host: 'mx.example.org', ours: true }),
+  lastAttempt: 5,
+  nextWarning: 6,
+  doubt: { count: 1, since: 7, cause: 'crash' },
+  hold: { reason: 'why', since: 8, by: 'operator' },
+  routeOverride: 'provider',
+});
+
+test.each([
+  ['with everything', full],
+  ['with nothing that can be left out', entry(1)],
+])('an entry %s', (_name, given) => {
+  expect(unpackEntry(given, packEntry(given))).toEqual(given);
+});
+
+test('an entry that was written before routes could be forced', () => {
+  const old = packEntry(full).slice(0, 13) as unknown as EntryTuple;
+  const { routeOverride: _, ...rest } = full;
+  expect(unpackEntry(full, old)).toEqual(rest);
+});
