@@ -3,6 +3,7 @@
 // Never prints a secret.
 import type { Problem } from '../config/problem.ts';
 import { type Configuration, configurationError, readConfiguration } from './configuration.ts';
+import { Excerpts } from './excerpts.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 import { count } from './text.ts';
@@ -10,6 +11,8 @@ import { count } from './text.ts';
 export interface CheckOptions {
   readonly print?: boolean;
   readonly json?: boolean;
+  /** True: no kind was named. */
+  readonly schema?: boolean | string;
 }
 
 /** Rejects when there is a mistake, exit 78: with a line for each, or after their list as JSON. */
@@ -18,9 +21,10 @@ export async function check(
   options: CheckOptions,
   terminal: Terminal,
 ): Promise<void> {
+  if (options.schema !== undefined) return printSchema(options.schema, terminal);
   const read = await readConfiguration(file);
   if ('problems' in read) {
-    if (!options.json) throw await configurationError(read.problems);
+    if (!options.json) throw await withLines(read.problems);
     terminal.out(jsonText({ problems: read.problems }));
     throw new CommandError(exitCodes.configuration, 'there are mistakes in the configuration');
   }
@@ -39,9 +43,30 @@ function jsonText(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;
 }
 
+/** For editors; a program that wants nothing else than the schema gets nothing else. */
+async function printSchema(named: boolean | string, terminal: Terminal): Promise<void> {
+  const { jsonSchema, schemaKinds } = await import('../config/json-schema.ts');
+  const kind = schemaKinds.find((one) => one === (named === true ? 'settings' : named));
+  if (kind === undefined)
+    throw new CommandError(exitCodes.usage, `--schema: ${named} is none of ${schemaKinds.join(', ')}`);
+  terminal.out(jsonText(jsonSchema(kind)));
+}
+
+/** Each mistake with the line that it is about. */
+async function withLines(problems: readonly Problem[]): Promise<CommandError> {
+  const { message, exitCode, mistakes } = await configurationError(problems);
+  const excerpts = new Excerpts();
+  const shown = mistakes.map((mistake, i) => {
+    const problem = problems[i];
+    return problem === undefined ? mistake : mistake + excerpts.of(problem);
+  });
+  return new CommandError(exitCode, message, shown);
+}
+
 async function warn(warnings: readonly Problem[], terminal: Terminal): Promise<void> {
   const { formatProblem } = await import('../config/problem.ts');
-  for (const warning of warnings) terminal.err(`${formatProblem(warning)}\n`);
+  const excerpts = new Excerpts();
+  for (const warning of warnings) terminal.err(`${formatProblem(warning)}${excerpts.of(warning)}\n`);
 }
 
 function summary({ settings, policy }: Configuration): string {

@@ -3,6 +3,7 @@
 // Never does a command's work, and never shows a stack trace.
 import { Command, CommanderError } from 'commander';
 import { version } from '../config/version.ts';
+import type { CheckOptions } from './check.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { ExplainOptions } from './explain.ts';
@@ -100,8 +101,9 @@ function addCheck(program: Command, { terminal, config }: CommandLine): void {
     .command('check')
     .description('read settings and policy, and report every mistake with file, line and column')
     .option('--print', 'print settings and policy in effect, secrets masked')
+    .option('--schema [kind]', 'print the JSON Schema of the settings, or of the policy, for editors')
     .option('--json', 'print JSON')
-    .action(async (options: { print?: boolean; json?: boolean }) => {
+    .action(async (options: CheckOptions) => {
       const { check } = await import('./check.ts');
       await check(config(), options, terminal);
     });

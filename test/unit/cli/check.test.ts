@@ -41,7 +41,9 @@ test('a mistake in the policy is told with its place, a warning of the settings 
 test('a warning alone is exit 0', async () => {
   const { code, err } = await check({ settings: 'hostname: short\n' });
   expect(code).toBe(0);
-  expect(err).toMatch(/^\S*sendoff\.yaml:1:11: warning: hostname.*\n$/);
+  expect(err).toMatch(
+    /^\S*sendoff\.yaml:1:11: warning: hostname.*\n {2}1 \| hostname: short\n {4}\| {11}\^\n$/,
+  );
 });
 
 test('--json lists mistakes and warnings as data', async () => {
@@ -67,4 +69,36 @@ test('--print shows what is in effect, as YAML or JSON, without secrets', async 
   const json = await check({ settings, policy }, '--print', '--json');
   expect(JSON.parse(json.out)).toMatchObject({ settings: { hostname: 'relay.example.net' } });
   expect(yaml.out + json.out).not.toMatch(/open-sesame|hush/);
+});
+
+test('each mistake shows its line with a caret under the place, but no line that may hold a secret', async () => {
+  const policy = `routes:
+  provider:
+    via: smarthost
+    hosts: [smtp.example]
+    auth: { user: relay, pasword: open-sesame }
+rules:
+\t
+  - { name: all, route: provider, when: { to: "${'a.'.repeat(60)}example" }, rety: hourly }
+`.replace('\t', '');
+  const { code, err } = await check({ policy });
+  expect(code).toBe(78);
+  expect(err).toMatch(/policy\.yaml:5:26: routes\.provider\.auth\.pasword: unknown key .*\n/);
+  expect(err).not.toContain('open-sesame');
+  const [, shown = '', caret = ''] = /policy\.yaml:8:\d+: rules.*\n(.*)\n(.*)\n/.exec(err) ?? [];
+  expect(shown).toMatch(/^ {2}8 \| .*r$/);
+  expect(caret.indexOf('^')).toBe(shown.length - 1);
+});
+
+test('--schema prints the JSON Schema of the settings or of the policy', async () => {
+  const settings = await check({}, '--schema');
+  expect(JSON.parse(settings.out)).toMatchObject({ title: 'Sendoff settings' });
+  const policy = await check({ policy: 'broken' }, '--schema', 'policy');
+  expect(policy.code).toBe(0);
+  expect(JSON.parse(policy.out)).toMatchObject({ properties: { rules: { type: 'array' } } });
+  const wrong = await check({}, '--schema', 'mail');
+  expect({ code: wrong.code, err: wrong.err }).toEqual({
+    code: 64,
+    err: 'sendoff: --schema: mail is none of settings, policy\n',
+  });
 });

@@ -62,7 +62,7 @@ test('every command that reads settings exits 78 with all mistakes and their pla
     const { code, out, err } = await sendoff(...argv, '--config', file);
     expect({ code, out }, argv.join(' ')).toEqual({ code: 78, out: '' });
     expect(err, argv.join(' ')).toMatch(
-      /^\S*sendoff\.yaml:2:1:.*colour.*\n\S*sendoff\.yaml:4:9:.*port.*\nsendoff: 2 mistakes in the configuration\n$/,
+      /^\S*sendoff\.yaml:2:1:.*colour.*\n(?: .*\n)*\S*sendoff\.yaml:4:9:.*port.*\n(?: .*\n)*sendoff: 2 mistakes in the configuration\n$/,
     );
     expect(err, argv.join(' ')).not.toContain('    at ');
   }

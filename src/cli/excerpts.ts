@@ -1,0 +1,46 @@
+// The line that a mistake is about, with a caret under the place.
+// check.ts puts it under each problem: people see what is meant before they open the file.
+// Never a line that may hold a secret: what is checked may be checked where others read along.
+import { readFileSync } from 'node:fs';
+import type { Place } from '../config/problem.ts';
+import { plain } from './text.ts';
+
+/** Keys whose values are secrets, wrongly written ones too. */
+const mayBeSecret = /pas|pwd|secret|token|auth|cred/i;
+
+/** A longer line is cut around the place: what matters still fits a terminal. */
+const WIDEST = 100;
+
+export class Excerpts {
+  readonly #files = new Map<string, readonly string[]>();
+
+  /** Two lines, each after a line break; `''` when there is nothing to show. */
+  of({ file, line, column }: Place): string {
+    const text = line > 0 ? this.#linesOf(file)[line - 1] : undefined;
+    if (text === undefined || text.trim() === '' || mayBeSecret.test(text)) return '';
+    // A tab is one column: as one blank it keeps the caret where it belongs.
+    const whole = plain(text.replaceAll('\t', ' ')).trimEnd();
+    const cut = Math.max(0, column - WIDEST);
+    const number = `${line}`;
+    const shown = whole.slice(cut, cut + WIDEST);
+    const caret = `${' '.repeat(Math.max(0, column - 1 - cut))}^`;
+    return `\n  ${number} | ${shown}\n  ${' '.repeat(number.length)} | ${caret}`;
+  }
+
+  #linesOf(file: string): readonly string[] {
+    const known = this.#files.get(file);
+    if (known !== undefined) return known;
+    const lines = readLines(file);
+    this.#files.set(file, lines);
+    return lines;
+  }
+}
+
+/** A file that cannot be read any more has no lines to show; its problem was told. */
+function readLines(file: string): readonly string[] {
+  try {
+    return readFileSync(file, 'utf8').split(/\r?\n/);
+  } catch {
+    return [];
+  }
+}
