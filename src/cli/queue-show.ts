@@ -85,6 +85,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
     suspended,
     inDoubt,
     forcedRoute,
+    attempted,
   } = entry;
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
@@ -98,6 +99,10 @@ function entryFields(entry: EntryView, now: number): Field[] {
   if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
   fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
   fields.push(['attempts', count(attempts, 'counted', 'counted')]);
+  const decided = attempted.map(
+    ({ at, rule, route, reason }) => `${momentText(at)} by ${route}, rule "${rule}": ${reason}`,
+  );
+  fields.push(...lines('decided', decided.map(plain)));
   if (inDoubt)
     fields.push(['in doubt', 'no answer to the last final dot: the receiver may have the message']);
   return last === null ? fields : [...fields, ...failureFields(last)];

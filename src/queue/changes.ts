@@ -9,7 +9,7 @@ import { type QueueEntry, replacing } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
 import type { QueueChange } from './operations.ts';
-import { place } from './placement.ts';
+import { FORCED, place } from './placement.ts';
 import { relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 
@@ -102,7 +102,7 @@ async function release(house: House, chosen: Chosen): Promise<boolean> {
  * doubt goes too: the operator decides that. Held mail stays held and takes the route when it is released.
  */
 export async function reroute(house: House, chosen: Chosen, route: string): Promise<boolean> {
-  const forced: QueueEntry = { ...chosen.part, routeOverride: route };
+  const forced: QueueEntry = { ...chosen.part, routeOverride: route, routeReason: FORCED };
   if (forced.hold) await house.spool.change(inPlaceOf(chosen, [forced]));
   else await placeAnew(house, chosen, forced);
   return true;

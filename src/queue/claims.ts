@@ -14,6 +14,8 @@ import { tellRelocated } from './review.ts';
 export interface RoutedClaim {
   readonly claim: Claim;
   readonly decision: Decision;
+  /** Why its route, as of now. */
+  readonly reason: string;
 }
 
 export async function nextClaim(house: House, destination: Destination): Promise<RoutedClaim | null> {
@@ -33,7 +35,7 @@ export async function nextClaim(house: House, destination: Destination): Promise
     const [only] = placements;
     if (only?.kind === 'queue' && inPlace(entry, placements)) {
       const later = putOff(house.destinations, claim, now);
-      if (!later) return { claim, decision: only.decision };
+      if (!later) return { claim, decision: only.decision, reason: only.reason };
       await house.spool.change(later);
       continue;
     }

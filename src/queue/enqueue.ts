@@ -25,7 +25,8 @@ export function enqueue(message: Omit<Message, 'size'>, context: PlacementContex
     const { recipients } = placement;
     if (placement.kind === 'discard') continue;
     if (placement.kind === 'queue') {
-      entries.push(fresh(message, placement.destination, recipients, placement.decision.retry));
+      const { destination, decision, reason: routeReason } = placement;
+      entries.push({ ...fresh(message, destination, recipients, decision.retry), routeReason });
     } else {
       const reason = `rule "${placement.rule}" rejects it: ${placement.reply.text}`;
       const hold: Hold = { reason, since: message.arrived, by: 'policy' };

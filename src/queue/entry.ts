@@ -32,6 +32,19 @@ export interface Hold {
   readonly by: 'operator' | 'policy' | 'alarm';
 }
 
+/** Under which decision an attempt was made. */
+export interface AttemptDecision {
+  /** When the attempt began, ms since the epoch. */
+  readonly at: number;
+  readonly rule: string;
+  readonly route: string;
+  /** Why this route of the rule's, in words. */
+  readonly reason: string;
+}
+
+/** Decisions kept with an entry: enough to see a fallback coming, and records stay small. */
+const KEPT_DECISIONS = 5;
+
 /** Key of an entry in the spool. */
 export interface EntryKey {
   readonly id: QueueId;
@@ -66,6 +79,21 @@ export interface QueueEntry extends EntryKey {
   readonly hold?: Hold;
   /** The route that an operator chose for these recipients, over rules and over the message's own. */
   readonly routeOverride?: string;
+  /** Why it took its present route, as of then. Entries of older versions have none. */
+  readonly routeReason?: string;
+  /** Of the last attempts, the latest last. */
+  readonly decisions?: readonly AttemptDecision[];
+}
+
+/** The entry with one more decision. `reason` counts where the entry does not know why it took its route. */
+export function withDecision(
+  entry: QueueEntry,
+  at: number,
+  { rule, reason }: Pick<AttemptDecision, 'rule' | 'reason'>,
+): QueueEntry {
+  const { route } = parseDestination(entry.destination);
+  const decision = { at, rule, route, reason: entry.routeReason ?? reason };
+  return { ...entry, decisions: [...(entry.decisions ?? []), decision].slice(-KEPT_DECISIONS) };
 }
 
 /** The part of a change that puts these entries in the place of one. */

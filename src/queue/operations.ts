@@ -41,6 +41,14 @@ export interface EntryView {
   readonly inDoubt: boolean;
   /** The route that an operator moved it to, over what policy says. */
   readonly forcedRoute: string | null;
+  /** The decisions of the last attempts as they were then, the latest last; at most five. */
+  readonly attempted: readonly {
+    readonly at: string;
+    readonly rule: string;
+    readonly route: string;
+    /** Why this route of the rule's. */
+    readonly reason: string;
+  }[];
 }
 
 export interface MessageView {

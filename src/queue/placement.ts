@@ -14,6 +14,8 @@ export type Placement =
       readonly kind: 'queue';
       readonly destination: DestinationKey;
       readonly decision: Decision;
+      /** Why its route, in words. */
+      readonly reason: string;
       readonly recipients: readonly number[];
     }
   | { readonly kind: 'discard'; readonly route: string; readonly recipients: readonly number[] }
@@ -76,10 +78,14 @@ function placeOne(
   if (decision.ending.kind === 'reject') {
     return { kind: 'reject', rule: decision.rule, reply: decision.ending.reply, recipients };
   }
-  const { route } = routeChoice(message, decision, to, entry, context);
+  const { route, reason } = routeChoice(message, decision, to, entry, context);
   if (context.policy.routes.get(route)?.via === 'discard') return { kind: 'discard', route, recipients };
-  return { kind: 'queue', destination: destinationOf(context.policy, route, to), decision, recipients };
+  const destination = destinationOf(context.policy, route, to);
+  return { kind: 'queue', destination, decision, reason, recipients };
 }
+
+/** The reason of a route that was forced. */
+export const FORCED = 'the operator chose it';
 
 /** The route that a recipient takes now, and why; `decision` is one that ends in routes. */
 export function routeChoice(
@@ -92,7 +98,7 @@ export function routeChoice(
   const { policy } = context;
   const routeOverride = entry?.routeOverride ?? message.routeOverride;
   if (routeOverride !== undefined && policy.routes.has(routeOverride)) {
-    return { route: routeOverride, index: -1, reason: 'the operator chose it' };
+    return { route: routeOverride, index: -1, reason: FORCED };
   }
   if (decision.ending.kind !== 'route') throw new Error('a rejected recipient has no route');
   const list = { routes: decision.ending.routes, fallback: decision.fallback };

@@ -25,7 +25,10 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
       const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
       put.push({ ...part, hold: { reason, since: now, by: 'policy' } });
     } else if (placement.destination === entry.destination) put.push(part);
-    else put.push({ ...part, destination: placement.destination, routeAttempts: 0, due: now });
+    else {
+      const { destination, reason: routeReason } = placement;
+      put.push({ ...part, destination, routeReason, routeAttempts: 0, due: now });
+    }
   }
   const discarded = discardedBy(placements);
   const ended = discarded.length > 0 ? { discarded: discarded.length } : {};

@@ -120,7 +120,7 @@ class Turn {
       if (this.#isTurnedAway(report)) return next.claim.release();
       const notes = this.#judge(next, report);
       await this.#writing;
-      this.#writing = this.#write(next.claim, report, notes);
+      this.#writing = this.#write(next, report, notes);
       if (this.#over(link, route)) return;
       next = await this.#following(link);
     }
@@ -223,10 +223,11 @@ class Turn {
    * What is known must not be forgotten: the claim stays taken, the run waits, and the outcome is
    * written when the disk takes it. At a stop the attempt is in doubt if its dot was sent.
    */
-  async #write(claim: Claim, report: AttemptReport, notes: BackOffNotes): Promise<void> {
+  async #write(routed: RoutedClaim, report: AttemptReport, notes: BackOffNotes): Promise<void> {
     const { observer, clock, stopping } = this.#house;
     const { route } = this.#destination;
-    const where = { route, site: this.#site?.name ?? route };
+    const { claim, decision, reason } = routed;
+    const where = { route, site: this.#site?.name ?? route, rule: decision.rule, reason };
     do {
       try {
         return await writeOutcome(this.#house, claim, report, where, notes);

@@ -114,7 +114,8 @@ function follow(
   // A stop breaks off what is under way; past its final dot the peer may be at work on it all the same.
   if (failure.aborted) return defer({ due: failure.inDoubt ? now + DOUBT_PAUSE_MS : now });
   if (placement.destination !== tried.destination) {
-    return defer({ destination: placement.destination, routeAttempts: 0, due: now });
+    const { destination, reason: routeReason } = placement;
+    return defer({ destination, routeReason, routeAttempts: 0, due: now });
   }
   if (failure.permanent) return { kind: 'bounced', index, failure };
   const schedule = placement.decision.retry;

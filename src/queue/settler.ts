@@ -6,7 +6,7 @@ import type { Claim, NewMessage } from '../spool/spool.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { BackOffNotes } from './backoff.ts';
 import { report, type Undelivered } from './bounce.ts';
-import { replacing } from './entry.ts';
+import { replacing, withDecision } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
 import { type Settlement, settle, type Verdict } from './settle.ts';
@@ -14,10 +14,12 @@ import { type Settlement, settle, type Verdict } from './settle.ts';
 /** Lost answers in a row after which a person should look. */
 const DOUBTS_THAT_ALARM = 3;
 
-/** Where an attempt went, for its event. */
+/** Where an attempt went and by which decision, for its event and for the entry. */
 export interface AttemptPlace {
   readonly route: string;
   readonly site: string;
+  readonly rule: string;
+  readonly reason: string;
 }
 
 /** Rejects with SpoolError when the outcome cannot be written: the claim then stays taken. */
@@ -30,7 +32,8 @@ export async function writeOutcome(
 ): Promise<void> {
   const { entry, message } = claim;
   const context = { ...placementContext(house), now: house.clock.now(), random: house.random };
-  const settlement = settle(entry, message, attempt.outcomes, context);
+  const tried = withDecision(entry, attempt.startedAt, place);
+  const settlement = settle(tried, message, attempt.outcomes, context);
   const dsn = await report(house, 'failed', message, undelivered(claim, settlement, attempt));
   await house.spool.change({
     ...replacing(entry, settlement.put),

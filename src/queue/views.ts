@@ -36,6 +36,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     suspended: waitingFor(suspension),
     inDoubt: entry.doubt !== undefined,
     forcedRoute: entry.routeOverride ?? null,
+    attempted: (entry.decisions ?? []).map((decision) => ({ ...decision, at: iso(decision.at) })),
   };
 }
 

@@ -3,7 +3,7 @@
 // Never changes the meaning of a position: a new field goes to the end, or the format's number goes up.
 import type { Failure, FailureClass, FailureScope, Phase } from '../delivery/failure.ts';
 import type { Client, Message, Origin } from '../mail/envelope.ts';
-import type { Doubt, EntryKey, Hold, QueueEntry } from '../queue/entry.ts';
+import type { AttemptDecision, Doubt, EntryKey, Hold, QueueEntry } from '../queue/entry.ts';
 
 /** Where content stands: at an offset of a segment, or in a file of its own named by the id. */
 export type Place =
@@ -146,9 +146,13 @@ export type EntryTuple = [
   last: FailureTuple | null,
   doubt: [count: number, since: number, cause: Doubt['cause']] | null,
   hold: [reason: string, since: number, by: Hold['by']] | null,
-  /** Not there in entries that were written before there was such a thing. */
+  /** From here on not there in entries that were written before there were such things. */
   routeOverride?: string | null,
+  routeReason?: string | null,
+  decisions?: readonly DecisionTuple[],
 ];
+
+type DecisionTuple = readonly [at: number, rule: string, route: string, reason: string];
 
 export function packEntry(entry: QueueEntry): EntryTuple {
   const { doubt, hold, last } = entry;
@@ -167,12 +171,15 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     doubt ? [doubt.count, doubt.since, doubt.cause] : null,
     hold ? [hold.reason, hold.since, hold.by] : null,
     entry.routeOverride ?? null,
+    entry.routeReason ?? null,
+    (entry.decisions ?? []).map(({ at, rule, route, reason }) => [at, rule, route, reason]),
   ];
 }
 
 export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntry {
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
-  const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, routeOverride = null] = tuple;
+  const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, ...late] = tuple;
+  const [routeOverride = null, routeReason = null, decisions = []] = late;
   return {
     id,
     seq,
@@ -190,5 +197,11 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(doubt === null ? {} : { doubt: { count: doubt[0], since: doubt[1], cause: doubt[2] } }),
     ...(hold === null ? {} : { hold: { reason: hold[0], since: hold[1], by: hold[2] } }),
     ...(routeOverride === null ? {} : { routeOverride }),
+    ...(routeReason === null ? {} : { routeReason }),
+    ...(decisions.length === 0 ? {} : { decisions: decisions.map(unpackDecision) }),
   };
+}
+
+function unpackDecision([at, rule, route, reason]: DecisionTuple): AttemptDecision {
+  return { at, rule, route, reason };
 }

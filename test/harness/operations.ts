@@ -47,6 +47,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     suspended: null,
     inDoubt: false,
     forcedRoute: null,
+    attempted: [],
     ...changes,
   };
 }

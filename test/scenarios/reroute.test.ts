@@ -7,7 +7,7 @@ import type { Peer, PeerOptions } from '../harness/smtp-peer.ts';
 import { until } from '../harness/until.ts';
 
 const BUSY = '450 4.2.1 Mailbox busy';
-const DIRECT = [{ when: 'any', route: 'direct' }];
+const DIRECT = [{ name: 'all', when: 'any', route: 'direct' }];
 
 const network = networkForFile();
 
@@ -63,7 +63,11 @@ test('the route stays forced over refusals, reloads and restarts', async () => {
   const { id } = await waiting(sendoff);
   await sendoff.change('reroute', { to: 'provider', id });
   await sendoff.about(id, 'deferred', 2);
-  const forced = { route: 'provider', forcedRoute: 'provider', attempts: 2 };
+  const attempted = [
+    { rule: 'all', route: 'direct', reason: 'first in the list' },
+    { rule: 'all', route: 'provider', reason: 'the operator chose it' },
+  ];
+  const forced = { route: 'provider', forcedRoute: 'provider', attempts: 2, attempted };
   expect(await entry(sendoff, id)).toMatchObject(forced);
   expect(await sendoff.change('reroute', { to: 'provider', id })).toMatchObject({ changed: 0 });
   expect(await sendoff.setPolicy({ ...policy, rules: [{ when: { to: '*.no.test' }, reject: {} }] })).toEqual(

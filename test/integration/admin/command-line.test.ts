@@ -404,3 +404,19 @@ test('queue reroute says how many take the route, and whose copies may come twic
   expect(await sendoff(admin, ['queue', 'reroute', '--to', 'provider'])).toMatchObject({ code: 64 });
   expect(await sendoff(admin, ['queue', 'reroute', '--id', 'x'])).toMatchObject({ code: 64 });
 });
+
+test('queue show tells by which decision each of the last attempts was made', async () => {
+  const admin = await adminUnderTest();
+  const at = '2026-11-22T10:00:00.000Z';
+  const attempted = [
+    { at, rule: 'all', route: 'direct', reason: 'first in the list' },
+    { at, rule: 'all', route: 'provider', reason: 'fallback from direct: blocked, for good' },
+  ];
+  const message = { id: '0abc123def45', origin: 'client', arrived: 0, from: '', recipients: ['a@b.example'] };
+  const view = { message: { ...message, size: 1, eightBit: false }, entries: [entryView({ attempted })] };
+  admin.operations.messages.set('0abc123def45', { ...view, decisions: [] } as never);
+  const { code, out } = await sendoff(admin, ['queue', 'show', '0abc123def45']);
+  expect(code).toBe(0);
+  expect(out).toMatch(/decided +2026-11-22 10:00:00Z by direct, rule "all": first in the list\n/);
+  expect(out).toContain(' by provider, rule "all": fallback from direct: blocked, for good\n');
+});

@@ -10,6 +10,8 @@ const full = entry(2, {
   doubt: { count: 1, since: 7, cause: 'crash' },
   hold: { reason: 'why', since: 8, by: 'operator' },
   routeOverride: 'provider',
+  routeReason: 'the operator chose it',
+  decisions: [{ at: 9, rule: 'all', route: 'direct', reason: 'first in the list' }],
 });
 
 test.each([
@@ -21,6 +23,6 @@ test.each([
 
 test('an entry that was written before routes could be forced', () => {
   const old = packEntry(full).slice(0, 13) as unknown as EntryTuple;
-  const { routeOverride: _, ...rest } = full;
+  const { routeOverride: _, routeReason: __, decisions: ___, ...rest } = full;
   expect(unpackEntry(full, old)).toEqual(rest);
 });
