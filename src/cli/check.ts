@@ -2,8 +2,8 @@
 // program.ts calls it; needs no daemon.
 // Never prints a secret.
 import type { Problem } from '../config/problem.ts';
-import { type Configuration, configurationError, readConfiguration } from './configuration.ts';
-import { Excerpts } from './excerpts.ts';
+import { type Configuration, readConfiguration } from './configuration.ts';
+import { Excerpts, errorWithLines } from './excerpts.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 import { count } from './text.ts';
@@ -24,7 +24,7 @@ export async function check(
   if (options.schema !== undefined) return printSchema(options.schema, terminal);
   const read = await readConfiguration(file);
   if ('problems' in read) {
-    if (!options.json) throw await withLines(read.problems);
+    if (!options.json) throw await errorWithLines(read.problems);
     terminal.out(jsonText({ problems: read.problems }));
     throw new CommandError(exitCodes.configuration, 'there are mistakes in the configuration');
   }
@@ -52,26 +52,16 @@ async function printSchema(named: boolean | string, terminal: Terminal): Promise
   terminal.out(jsonText(jsonSchema(kind)));
 }
 
-/** Each mistake with the line that it is about. */
-async function withLines(problems: readonly Problem[]): Promise<CommandError> {
-  const { message, exitCode, mistakes } = await configurationError(problems);
-  const excerpts = new Excerpts();
-  const shown = mistakes.map((mistake, i) => {
-    const problem = problems[i];
-    return problem === undefined ? mistake : mistake + excerpts.of(problem);
-  });
-  return new CommandError(exitCode, message, shown);
-}
-
 async function warn(warnings: readonly Problem[], terminal: Terminal): Promise<void> {
   const { formatProblem } = await import('../config/problem.ts');
   const excerpts = new Excerpts();
   for (const warning of warnings) terminal.err(`${formatProblem(warning)}${excerpts.of(warning)}\n`);
 }
 
-function summary({ settings, policy }: Configuration): string {
+function summary({ settings, policy, tests }: Configuration): string {
   const from = settings.file ?? 'no file, the defaults';
   const rules = count(policy.rules.length, 'rule', 'rules');
   const routes = count(policy.routes.size, 'route', 'routes');
-  return `settings: ${from}\npolicy: ${settings.policy ?? 'built in'} (${rules}, ${routes})\nno mistakes\n`;
+  const passed = tests.length === 0 ? '' : `, ${count(tests.length, 'test', 'tests')} passed`;
+  return `settings: ${from}\npolicy: ${settings.policy ?? 'built in'} (${rules}, ${routes}${passed})\nno mistakes\n`;
 }

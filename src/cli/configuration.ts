@@ -2,6 +2,7 @@
 // Commands call it with their --config; config/ reads and checks.
 // Never goes on with a file that has an error: all mistakes are told at once, exit 78.
 import type { Environment } from '../config/environment.ts';
+import type { TestResult } from '../config/policy-tests.ts';
 import type { Problem } from '../config/problem.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -13,6 +14,8 @@ export interface Configuration {
   readonly policy: Policy;
   readonly environment: Environment;
   readonly warnings: readonly Problem[];
+  /** The policy's own tests. */
+  readonly tests: readonly TestResult[];
 }
 
 /** Errors, and the warnings that were found beside them. */
@@ -20,14 +23,19 @@ export interface Mistaken {
   readonly problems: readonly Problem[];
 }
 
-export async function readConfiguration(file: string | undefined): Promise<Configuration | Mistaken> {
+/** With `tell`, a policy whose own tests fail is read all the same. */
+export async function readConfiguration(
+  file: string | undefined,
+  failingTests: 'refuse' | 'tell' = 'refuse',
+): Promise<Configuration | Mistaken> {
   const loaded = await load(file);
   if ('problems' in loaded) return loaded;
   const { settings, environment, warnings } = loaded;
   const { loadPolicy } = await import('../config/load-policy.ts');
-  const policy = loadPolicy(settings.policy, { environment });
-  if ('problems' in policy) return { problems: [...warnings, ...policy.problems] };
-  return { settings, policy: policy.policy, environment, warnings: [...warnings, ...policy.warnings] };
+  const loadedPolicy = loadPolicy(settings.policy, { environment, failingTests });
+  if ('problems' in loadedPolicy) return { problems: [...warnings, ...loadedPolicy.problems] };
+  const { policy, tests } = loadedPolicy;
+  return { settings, policy, environment, warnings: [...warnings, ...loadedPolicy.warnings], tests };
 }
 
 /** The daemon's settings alone: where to reach it. Rejects with a line for each mistake. */
@@ -45,7 +53,7 @@ export async function configurationError(problems: readonly Problem[]): Promise<
   return new CommandError(exitCodes.configuration, message, problems.map(formatProblem));
 }
 
-async function load(file: string | undefined): Promise<Omit<Configuration, 'policy'> | Mistaken> {
+async function load(file: string | undefined): Promise<Omit<Configuration, 'policy' | 'tests'> | Mistaken> {
   // YAML and its checks take a third of a command's start: not loaded for --help.
   const [{ loadSettings }, { readEnvironment }] = await Promise.all([
     import('../config/load.ts'),

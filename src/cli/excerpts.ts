@@ -1,8 +1,10 @@
 // The line that a mistake is about, with a caret under the place.
-// check.ts puts it under each problem: people see what is meant before they open the file.
+// check.ts and policy-test.ts put it under each problem: people see what is meant before they open the file.
 // Never a line that may hold a secret: what is checked may be checked where others read along.
 import { readFileSync } from 'node:fs';
-import type { Place } from '../config/problem.ts';
+import type { Place, Problem } from '../config/problem.ts';
+import { configurationError } from './configuration.ts';
+import { CommandError } from './exit.ts';
 import { plain } from './text.ts';
 
 /** Keys whose values are secrets, wrongly written ones too. */
@@ -10,6 +12,17 @@ const mayBeSecret = /pas|pwd|secret|token|auth|cred/i;
 
 /** A longer line is cut around the place: what matters still fits a terminal. */
 const WIDEST = 100;
+
+/** What ends a command that cannot go on: each mistake with the line that it is about. */
+export async function errorWithLines(problems: readonly Problem[]): Promise<CommandError> {
+  const { message, exitCode, mistakes } = await configurationError(problems);
+  const excerpts = new Excerpts();
+  const shown = mistakes.map((mistake, i) => {
+    const problem = problems[i];
+    return problem === undefined ? mistake : mistake + excerpts.of(problem);
+  });
+  return new CommandError(exitCode, message, shown);
+}
 
 export class Excerpts {
   readonly #files = new Map<string, readonly string[]>();

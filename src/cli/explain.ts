@@ -75,7 +75,7 @@ async function fromFiles(mail: MailFacts, { config }: CommandLine): Promise<Expl
     import('./configuration.ts'),
     import('../policy/explanation.ts'),
   ]);
-  const read = await readConfiguration(config());
+  const read = await readConfiguration(config(), 'tell');
   if ('problems' in read) throw await configurationError(read.problems);
   return { ...explainMail(read.policy, mail, null), present: null };
 }

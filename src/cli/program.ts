@@ -7,6 +7,7 @@ import type { CheckOptions } from './check.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { ExplainOptions } from './explain.ts';
+import { addPolicyCommands } from './policy.ts';
 import { addQueueCommands } from './queue.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { addSuspendCommands } from './suspend.ts';
@@ -59,6 +60,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   addExplain(program, line);
   addSimulate(program, line);
   addReload(program, line);
+  addPolicyCommands(program, line);
   addQueueCommands(program, line);
   addSuspendCommands(program, line);
   return program;

@@ -29,7 +29,7 @@ export async function simulateMail(
     const known = `a code (450), a code with text ('550 5.1.1 unknown'), ${troubles.join(', ')}`;
     throw new CommandError(exitCodes.usage, `--replies: "${plain(said.wrong)}" is none of ${known}`);
   }
-  const read = await readConfiguration(config);
+  const read = await readConfiguration(config, 'tell');
   if ('problems' in read) throw await configurationError(read.problems);
   const sender = from === undefined ? `postmaster@${read.settings.hostname}` : addressOf('--from', from);
   const mail = { from: sender, to: recipient };

@@ -11,6 +11,7 @@ import { problemAt } from './document.ts';
 import type { Environment } from './environment.ts';
 import { findingsOf, parseOptions } from './issues.ts';
 import { namesIn, type PolicyFile, readPolicyFiles, routesNamed, rulesOf } from './policy-files.ts';
+import { runTests, type TestResult } from './policy-tests.ts';
 import { hasErrors, inReadingOrder, type Path, type Problem } from './problem.ts';
 import { isRecord } from './record.ts';
 import { concerns, type UnsetSecret } from './secrets.ts';
@@ -20,15 +21,28 @@ export interface LoadedPolicy {
   /** All that was read, absolute, a folder and secret files included: a change of one calls for a reload. */
   readonly files: readonly string[];
   readonly warnings: readonly Problem[];
+  /** The policy's own tests; all have passed, unless failing ones are to be told. */
+  readonly tests: readonly TestResult[];
+}
+
+export interface PolicyRequest {
+  readonly environment: Environment;
+  /** `refuse`, the default: a failing test is an error. `tell`: it stands among the results. */
+  readonly failingTests?: 'refuse' | 'tell';
 }
 
 /** `path` is a file or a folder; null is the built-in policy: everything direct. */
 export function loadPolicy(
   path: string | null,
-  { environment }: { readonly environment: Environment },
+  { environment, failingTests = 'refuse' }: PolicyRequest,
 ): LoadedPolicy | { readonly problems: readonly Problem[] } {
   if (path === null)
-    return { policy: compilePolicy(policySchema(builtInNames).parse({})), files: [], warnings: [] };
+    return {
+      policy: compilePolicy(policySchema(builtInNames).parse({})),
+      files: [],
+      warnings: [],
+      tests: [],
+    };
   const { files, problems: fileProblems } = readPolicyFiles(path, environment);
   // Mail that no rule ends takes the built-in route, whatever the policy makes of it.
   const taken = new Set([...builtInNames.routes, ...routesNamed(files)]);
@@ -39,12 +53,17 @@ export function loadPolicy(
     ...files.flatMap((file) => unsetSecrets(file, taken)),
   ]);
   if (hasErrors(problems)) return { problems };
-  const policy = compilePolicy(
-    merged(files.map((file) => policySchema(names, knownServices).parse(usable(file)))),
-  );
+  const parts = files.map((file) => policySchema(names, knownServices).parse(usable(file)));
+  const policy = compilePolicy(merged(parts));
+  const tests = files.flatMap((file, i) => runTests(policy, file, parts[i]?.tests ?? []));
+  const failing = tests.flatMap((test) => test.problems);
+  if (failing.length > 0 && failingTests === 'refuse') {
+    return { problems: inReadingOrder([...problems, ...failing]) };
+  }
   const doubts = doubtsAbout(policy).map((doubt) => doubtAt(doubt, files));
   const read = files.flatMap((file) => [file.document.file, ...file.secretFiles]);
-  return { policy, files: [...new Set([path, ...read])], warnings: inReadingOrder([...problems, ...doubts]) };
+  const warnings = inReadingOrder([...problems, ...doubts]);
+  return { policy, files: [...new Set([path, ...read])], warnings, tests };
 }
 
 function withBuiltIn(names: KnownNames): KnownNames {
@@ -94,6 +113,7 @@ function merged(parts: readonly PolicyData[]): PolicyData {
     retry: Object.assign({}, ...parts.map(({ retry }) => retry)),
     sites: Object.assign({}, ...parts.map(({ sites }) => sites)),
     rules: parts.flatMap(({ rules }) => rules),
+    tests: parts.flatMap(({ tests }) => tests),
   };
 }
 

@@ -8,6 +8,7 @@ import type { KnownServices } from './policy.ts';
 import { schedule } from './retry-schema.ts';
 import { routeSchema } from './route-schema.ts';
 import { type KnownNames, ruleSchema } from './rule-schema.ts';
+import { testSchema } from './test-schema.ts';
 
 /** Route names stand in keys before a space, in metrics and in logs. */
 const routeName = z
@@ -51,7 +52,7 @@ export function policySchema(names: KnownNames, services: KnownServices = new Ma
     warmup: notYet(),
     quotas: notYet(),
     rewrite: notYet(),
-    tests: notYet(),
+    tests: z.array(testSchema(names)).default([]),
   });
 }
 

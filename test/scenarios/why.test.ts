@@ -84,3 +84,26 @@ test('simulate tells the story that the daemon then lives', async () => {
   }
   await ledger.shows({ accepted: 1, delivered: 1 });
 });
+
+test('a policy whose own tests fail does not take force, and the reload says which', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const rules = [{ name: 'all', route: 'direct' }];
+  const mail = { from: 'a@example.net', to: 'b@closed.example' };
+  expect(await sendoff.setPolicy({ rules, tests: [{ mail, expect: { rule: 'all' } }] })).toEqual([]);
+  const closed = { name: 'closed', when: { to: 'closed.example' }, reject: {} };
+  const refused = await sendoff.setPolicy({
+    rules: [closed, ...rules],
+    tests: [{ mail, expect: { rule: 'all', route: 'direct' } }],
+  });
+  expect(refused).toEqual([
+    expect.stringMatching(
+      /policy\.yaml:1:\d+: tests\[0\]\.expect\.rule: the test fails: .*"closed", not "all"/,
+    ),
+    expect.stringMatching(/policy\.yaml:1:\d+: tests\[0\]\.expect\.route: .*"none: 550", not "direct"/),
+  ]);
+  const query = new URLSearchParams(mail);
+  expect(await sendoff.api(`/api/explain?${query}`)).toMatchObject({ rule: 'all', reject: null });
+  expect(await sendoff.setPolicy({ rules })).toEqual([]);
+  await ledger.shows({ accepted: 0 });
+});

@@ -100,7 +100,6 @@ test.each([
   ['quotas: []', 'quotas'],
   ['warmup: []', 'warmup'],
   ['rewrite: {}', 'rewrite'],
-  ['tests: []', 'tests'],
   ['routes: { a: { via: mx, rate: 3/second } }', 'routes.a.rate'],
   ['routes: { a: { via: smarthost, hosts: h, auth: { user: u, oauth2: {} } } }', 'routes.a.auth.oauth2'],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
