@@ -2,13 +2,13 @@
 // check.ts and policy-test.ts put it under each problem: people see what is meant before they open the file.
 // Never a line that may hold a secret: what is checked may be checked where others read along.
 import { readFileSync } from 'node:fs';
-import type { Place, Problem } from '../config/problem.ts';
+import type { Problem } from '../config/problem.ts';
 import { configurationError } from './configuration.ts';
 import { CommandError } from './exit.ts';
 import { plain } from './text.ts';
 
-/** Keys whose values are secrets, wrongly written ones too. */
-const mayBeSecret = /pas|pwd|secret|token|auth|cred/i;
+/** Keys whose values are secrets, wrongly written ones too, and URLs with a login. */
+const mayBeSecret = /pas|pwd|secret|token|auth|cred|:\/\/\S*@/i;
 
 /** A longer line is cut around the place: what matters still fits a terminal. */
 const WIDEST = 100;
@@ -28,9 +28,10 @@ export class Excerpts {
   readonly #files = new Map<string, readonly string[]>();
 
   /** Two lines, each after a line break; `''` when there is nothing to show. */
-  of({ file, line, column }: Place): string {
+  of({ file, line, column, path }: Problem): string {
     const text = line > 0 ? this.#linesOf(file)[line - 1] : undefined;
-    if (text === undefined || text.trim() === '' || mayBeSecret.test(text)) return '';
+    // The value may stand on a line of its own, below its key.
+    if (text === undefined || text.trim() === '' || mayBeSecret.test(`${path} ${text}`)) return '';
     // A tab is one column: as one blank it keeps the caret where it belongs.
     const whole = plain(text.replaceAll('\t', ' ')).trimEnd();
     const cut = Math.max(0, column - WIDEST);

@@ -90,6 +90,16 @@ rules:
   expect(caret.indexOf('^')).toBe(shown.length - 1);
 });
 
+test.each([
+  ['a value below its key', 'admin:\n  token:\n    1234567\n', '3:5: admin.token: expected text\n'],
+  ['a login in a URL', 'redis:\n  url: redi://:1234567@127.0.0.1\n', '2:8: redis.url: expected a URL'],
+])('%s is not shown', async (_what, settings, told) => {
+  const { code, err } = await check({ settings: `${settings}hostname: relay.example.net\n` });
+  expect(code).toBe(78);
+  expect(err).toContain(told);
+  expect(err).not.toContain('1234567');
+});
+
 test('--schema prints the JSON Schema of the settings or of the policy', async () => {
   const settings = await check({}, '--schema');
   expect(JSON.parse(settings.out)).toMatchObject({ title: 'Sendoff settings' });
