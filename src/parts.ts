@@ -13,6 +13,7 @@ import { createDelivery } from './delivery/delivery.ts';
 import type { Resolver } from './dns/resolver.ts';
 import { createResolver } from './dns/stub.ts';
 import { systemServers } from './dns/system.ts';
+import { openGrantFile } from './grant-file.ts';
 import { type Alarms, createAlarms } from './observe/alarms.ts';
 import { type Health, watchHealth } from './observe/health.ts';
 import { createObserver, type Log } from './observe/log.ts';
@@ -145,7 +146,7 @@ export class Parts {
   }
 
   createQueue(spool: Spool, resolver: Resolver, policy: PolicyInForce, redis: DaemonRedis): MailQueue {
-    const { hostname, delivery, listeners, postmaster, shutdownTimeout } = this.#settings;
+    const { data, hostname, delivery, listeners, postmaster, shutdownTimeout } = this.#settings;
     const queue = createQueue({
       ...this.#seams,
       spool,
@@ -156,6 +157,7 @@ export class Parts {
         resolver,
         observer: this.#log,
         settings: { ...delivery, hostname, ownAddresses: () => listeners },
+        grants: openGrantFile(join(data, 'oauth-tokens.json'), this.#seams.clock, this.#log),
       }),
       policy: () => policy.current(),
       hostname,

@@ -78,8 +78,15 @@ function printableRoute(route: Route): Readonly<Record<string, unknown>> {
 function smarthostParts({ hosts, auth }: SmarthostRoute): Readonly<Record<string, unknown>> {
   return {
     hosts: hosts.map(printableHost),
-    auth: auth === null ? null : { ...auth, password: MASKED },
+    auth: auth === null ? null : printableAuth(auth),
   };
+}
+
+function printableAuth(auth: NonNullable<SmarthostRoute['auth']>): Readonly<Record<string, unknown>> {
+  const { kind, ...asTheyAre } = auth;
+  if (kind === 'password') return { ...asTheyAre, password: MASKED };
+  const { clientId, tokenUrl } = auth.oauth2;
+  return { ...asTheyAre, oauth2: { clientId, clientSecret: MASKED, refreshToken: MASKED, tokenUrl } };
 }
 
 function printableHost({ host, port, implicitTls, weight }: SmarthostAddress): unknown {

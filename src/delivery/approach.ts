@@ -14,9 +14,11 @@ import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
 import { type Manners, mannersFor } from './manners.ts';
 import { OpenSession } from './open-session.ts';
+import type { Login } from './sasl.ts';
 import type { Approach, Session, Target } from './session.ts';
 import type { ChosenHost, HostUse, NextHost } from './smarthosts.ts';
 import type { TlsManners } from './tls.ts';
+import type { Tokens } from './tokens.ts';
 
 /** As Postfix (smtp_mx_address_limit, smtp_mx_session_limit): who answers at none of these is down. */
 const MOST_ADDRESSES = 5;
@@ -35,6 +37,7 @@ export interface ApproachSetting {
   readonly random: Random;
   readonly reached: ReachMilestone;
   readonly tlsManners: TlsManners;
+  readonly tokens: Tokens;
 }
 
 type Family = 4 | 6;
@@ -57,6 +60,11 @@ export class HostWalk implements Approach {
   #tried = 0;
   #triedIpv4 = false;
   #sessions = 0;
+  /** How to log in: the route's password, or a token that is fetched when the first host is due. */
+  #login: Login | null = null;
+  #renewed = false;
+  /** Why there is no token: no host needs to be asked then. */
+  #noLogin: Failure | null = null;
 
   constructor(setting: ApproachSetting) {
     this.#setting = setting;
@@ -68,7 +76,8 @@ export class HostWalk implements Approach {
   }
 
   async next(signal: AbortSignal): Promise<{ readonly session: Session } | { readonly failure: Failure }> {
-    while (this.#sessions < MOST_SESSIONS && !signal.aborted) {
+    await this.#fetchLogin(null, signal);
+    while (this.#sessions < MOST_SESSIONS && !signal.aborted && !this.#noLogin) {
       const target = await this.#nextTarget(signal);
       if (!target) break;
       const session = await this.#open(target, signal);
@@ -76,7 +85,20 @@ export class HostWalk implements Approach {
     }
     this.#use?.left();
     if (signal.aborted) return { failure: { ...failureKinds.stopping, phase: 'connect', text: 'stopping' } };
-    return { failure: closingFailure(this.#failures) };
+    return { failure: this.#noLogin ?? closingFailure(this.#failures) };
+  }
+
+  /** A token before any connection: a host would not wait for it as long as its server may take. */
+  async #fetchLogin(refused: string | null, signal: AbortSignal): Promise<void> {
+    const { route, tokens } = this.#setting;
+    const auth = route.via === 'smarthost' ? route.auth : null;
+    if (auth?.kind !== 'oauth2') {
+      this.#login = auth;
+      return;
+    }
+    const found = await tokens.login(auth, refused, signal);
+    if ('failure' in found) this.#noLogin = found.failure;
+    else this.#login = found.login;
   }
 
   /** The next address to try, or null when the attempt is over. */
@@ -139,7 +161,7 @@ export class HostWalk implements Approach {
 
   async #open(target: Target, signal: AbortSignal): Promise<Session | null> {
     const { clock, observer, route, hostname, random } = this.#setting;
-    const manners = mannersFor(route, target.address, hostname, random);
+    const manners = mannersFor(route, target.address, hostname, this.#login, random);
     if (!manners) {
       const text = `the route has no source address to reach ${target.address} from`;
       this.#failures.push({ ...failureKinds.noSource, text, host: target.host, ip: target.address });
@@ -185,11 +207,28 @@ export class HostWalk implements Approach {
 
   /** Opportunistic TLS that came to nothing is followed by plain text to the same address (RFC 7435). */
   async #connect(target: Target, manners: Manners, signal: AbortSignal): Promise<Connection | Failure> {
-    const first = await connect(target, manners, this.#setting, signal);
-    const { tls, auth } = manners;
+    const first = await this.#connectWithToken(target, manners, signal);
+    const { tls } = manners;
+    const auth = this.#login;
     const mayFallBack = tls === 'opportunistic' && !target.implicitTls && auth?.cleartext !== false;
     if ('channel' in first || !mayFallBack || first.class !== 'tls') return first;
-    return connect(target, { ...manners, tls: 'none' }, this.#setting, signal);
+    return this.#connectWithToken(target, { ...manners, auth, tls: 'none' }, signal);
+  }
+
+  /** A token may have been taken back before its time: refused once, another one is asked for, once. */
+  async #connectWithToken(
+    target: Target,
+    manners: Manners,
+    signal: AbortSignal,
+  ): Promise<Connection | Failure> {
+    const first = await connect(target, manners, this.#setting, signal);
+    const { auth } = manners;
+    const isRefused = !('channel' in first) && first.phase === 'auth' && first.reply !== undefined;
+    if (!isRefused || first.class !== 'auth' || auth?.kind !== 'token' || this.#renewed) return first;
+    this.#renewed = true;
+    await this.#fetchLogin(auth.token, signal);
+    if (this.#noLogin) return first;
+    return connect(target, { ...manners, auth: this.#login }, this.#setting, signal);
   }
 }
 

@@ -5,7 +5,6 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import SMTPConnection, { type SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
 import type { Clock, Timer } from '../clock/clock.ts';
-import type { PasswordAuth } from '../policy/policy.ts';
 import { Channel } from './channel.ts';
 import { judge } from './classify.ts';
 import { deadlines } from './deadlines.ts';
@@ -14,7 +13,7 @@ import { failureKinds, openingFailure } from './failures.ts';
 import type { Manners } from './manners.ts';
 import { type Offers, offersOf } from './offers.ts';
 import { parseReply } from './reply.ts';
-import { type PasswordMechanism, passwordMechanism } from './sasl.ts';
+import { type Login, mechanismFor, methodOf, noMechanism, offeredMechanisms, tokenMethods } from './sasl.ts';
 import type { Target } from './session.ts';
 import type { TlsManners } from './tls.ts';
 
@@ -53,7 +52,6 @@ export function connect(
 
 /** What nodemailer's types leave out. All of it is used here and nowhere else. */
 interface Internals {
-  readonly _supportedAuth: readonly string[];
   readonly _ehloLines?: readonly string[];
   readonly _remainder: string;
   readonly _responseQueue: readonly string[];
@@ -159,25 +157,22 @@ class Greeter extends Base {
 
   #afterHello(): void {
     const { auth } = this.#manners;
-    const obstacle = auth && this.#obstacleToLogin(auth);
-    if (!auth) this.#handOut();
-    else if (obstacle) this.#finish({ ...failureKinds.noLogin, text: obstacle });
-    else this.#logIn(auth);
+    if (auth) this.#logIn(auth);
+    else this.#handOut();
   }
 
-  #obstacleToLogin({ cleartext }: PasswordAuth): string | null {
-    if (!this.secure && !cleartext) return 'no TLS, and a login in clear is not allowed';
-    return this.#mechanism() ? null : 'the host offers none of AUTH PLAIN, LOGIN and CRAM-MD5';
-  }
-
-  #mechanism(): PasswordMechanism | null {
-    return passwordMechanism(this._supportedAuth, this.secure);
-  }
-
-  #logIn({ user, password }: PasswordAuth): void {
+  #logIn(login: Login): void {
+    const mechanism = mechanismFor(login, offeredMechanisms(this._ehloLines ?? []), this.secure);
+    const isInClear = !this.secure && !login.cleartext;
+    if (isInClear || mechanism === null) {
+      const text = isInClear ? 'no TLS, and a login in clear is not allowed' : noMechanism(login);
+      this.#finish({ ...failureKinds.noLogin, text });
+      return;
+    }
     this.#enter('auth', deadlines.auth);
-    const method = this.#mechanism() ?? 'PLAIN';
-    this.login({ user, pass: password, method }, (error) => (error ? this.#fail(error) : this.#handOut()));
+    const pass = login.kind === 'password' ? login.password : login.token;
+    const method = methodOf(login, mechanism);
+    this.login({ user: login.user, pass, method }, (error) => (error ? this.#fail(error) : this.#handOut()));
   }
 
   /** The socket leaves nodemailer's hands: transactions have their own way of talking. */
@@ -243,6 +238,7 @@ function connectionOptions(target: Target, manners: Manners, tlsManners: TlsMann
     // A refused STARTTLS goes on in clear on the same connection, except where a password would follow.
     opportunisticTLS: tls === 'opportunistic' && auth === null,
     tls: tlsManners.options(tls, target.host),
+    customAuth: tokenMethods,
     ...(source !== null && { localAddress: source }),
     connectionTimeout: NEVER,
     greetingTimeout: NEVER,

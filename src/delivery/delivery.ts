@@ -12,6 +12,7 @@ import { type Listener, mxPlan, smarthostPlan } from './hosts.ts';
 import type { Delivery, PlannedHost } from './session.ts';
 import { type NextHost, Smarthosts } from './smarthosts.ts';
 import { TlsManners } from './tls.ts';
+import { type GrantBook, Tokens } from './tokens.ts';
 
 export interface DeliverySettings {
   /** Name for EHLO where a source has none, and ours in MX lists. */
@@ -34,13 +35,16 @@ export interface DeliveryParts {
   readonly observer: Observer;
   readonly reached: ReachMilestone;
   readonly settings: DeliverySettings;
+  /** Where the tokens of OAuth2 logins are kept. */
+  readonly grants: GrantBook;
 }
 
-export function createDelivery({ settings, ...parts }: DeliveryParts): Delivery {
+export function createDelivery({ settings, grants, ...parts }: DeliveryParts): Delivery {
   const { hostname, port } = settings;
   const tlsManners = new TlsManners(settings.ca);
   const mayGoTo = addressFilter(settings.allowNetworks);
   const smarthosts = new Smarthosts(() => parts.clock.now());
+  const tokens = new Tokens(parts.clock, grants);
   const ourselves = { hostname, listeners: settings.ownAddresses };
   return {
     async plan(route, domain, signal) {
@@ -56,6 +60,7 @@ export function createDelivery({ settings, ...parts }: DeliveryParts): Delivery 
         hostname,
         mayGoTo,
         tlsManners,
+        tokens,
       }),
   };
 }

@@ -3,11 +3,12 @@
 // Never picks a source address of another family than the target's.
 import { isIP } from 'node:net';
 import type { Random } from '../clock/random.ts';
-import type { MxRoute, PasswordAuth, SmarthostRoute, SourceAddress, TlsPolicy } from '../policy/policy.ts';
+import type { MxRoute, SmarthostRoute, SourceAddress, TlsPolicy } from '../policy/policy.ts';
+import type { Login } from './sasl.ts';
 
 export interface Manners {
   readonly tls: TlsPolicy;
-  readonly auth: PasswordAuth | null;
+  readonly auth: Login | null;
   /** A smarthost that refuses us refuses our login, not the mail. */
   readonly smarthost: boolean;
   /** Milliseconds for TCP, TLS and greeting together. */
@@ -23,15 +24,15 @@ export function mannersFor(
   route: MxRoute | SmarthostRoute,
   address: string,
   hostname: string,
+  auth: Login | null,
   random: Random,
 ): Manners | null {
   const source = route.sources.length === 0 ? null : pickSource(route.sources, address, random);
   if (source === undefined) return null;
-  const smarthost = route.via === 'smarthost';
   return {
     tls: route.tls,
-    auth: smarthost ? route.auth : null,
-    smarthost,
+    auth,
+    smarthost: route.via === 'smarthost',
     connectTimeout: route.connectTimeout,
     ehlo: source?.ehlo ?? hostname,
     source: source?.address ?? null,

@@ -77,7 +77,7 @@ function compileRoute(name: string, data: RouteData): Route {
     case 'mx':
       return { name, displayName, via: 'mx', ...limitsOf(data, data.tls ?? 'opportunistic') };
     case 'smarthost': {
-      const auth = data.auth ?? null;
+      const { auth } = data;
       const tls = data.tls ?? (auth === null || auth.cleartext ? 'opportunistic' : 'verified');
       const limits = { ...limitsOf(data, tls), connections: data.connections ?? SMARTHOST_CONNECTIONS };
       const { hosts, choose } = data;

@@ -51,8 +51,26 @@ export type KnownServices = ReadonlyMap<string, SmarthostAddress>;
 export type HostOrder = 'in-order' | 'weighted' | 'least-used';
 
 export interface PasswordAuth {
+  readonly kind: 'password';
   readonly user: string;
   readonly password: string;
+  /** Log in without TLS too. */
+  readonly cleartext: boolean;
+}
+
+/** An application that may log in for a user, and what it gets its access tokens with (RFC 6749). */
+export interface OAuth2Client {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** The first one: servers that rotate give others later. */
+  readonly refreshToken: string;
+  readonly tokenUrl: string;
+}
+
+export interface TokenAuth {
+  readonly kind: 'oauth2';
+  readonly user: string;
+  readonly oauth2: OAuth2Client;
   /** Log in without TLS too. */
   readonly cleartext: boolean;
 }
@@ -61,7 +79,7 @@ export interface SmarthostRoute extends RouteBase, RouteLimits {
   readonly via: 'smarthost';
   readonly hosts: readonly SmarthostAddress[];
   readonly choose: HostOrder;
-  readonly auth: PasswordAuth | null;
+  readonly auth: PasswordAuth | TokenAuth | null;
 }
 
 export interface DiscardRoute extends RouteBase {

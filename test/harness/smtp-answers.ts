@@ -107,6 +107,7 @@ export class SmtpAnswers {
       const [, user = '', password = ''] = decode(initial).split('\0');
       return this.#check(user, password);
     }
+    if (/^(?:XOAUTH2|OAUTHBEARER)$/i.test(mechanism)) return this.#bearer(mechanism, decode(initial ?? ''));
     if (mechanism.toUpperCase() !== 'LOGIN') return { reply: '504 5.5.4 Unknown mechanism' };
     this.continuation = (user) => {
       this.continuation = (password) => this.#check(decode(user), decode(password));
@@ -125,6 +126,23 @@ export class SmtpAnswers {
       return this.#check(user, digest === right ? password : '');
     };
     return { reply: `334 ${Buffer.from(challenge).toString('base64')}` };
+  }
+
+  /** A refusal is told in two steps: the reason as JSON behind 334, then 535 (RFC 7628 §3.2.3). */
+  #bearer(mechanism: string, response: string): Answer {
+    const { user = '', accepts } = this.#options.auth ?? {};
+    const isXoauth2 = mechanism.toUpperCase() === 'XOAUTH2';
+    const [who, bearer = '', ...end] = response.split('\x01');
+    const isUser = who === (isXoauth2 ? `user=${user}` : `n,a=${user},`) && end.join('+') === '+';
+    if (isUser && accepts?.(/^auth=Bearer (.*)$/.exec(bearer)?.[1] ?? '')) {
+      this.authUser = user;
+      return { reply: '235 2.7.0 Welcome' };
+    }
+    this.continuation = (line) =>
+      decode(line) === (isXoauth2 ? '' : '\x01')
+        ? { reply: '535 5.7.8 Bad token' }
+        : { reply: '501 5.5.2 Not the answer to a refusal' };
+    return { reply: `334 ${Buffer.from('{"status":"401"}').toString('base64')}` };
   }
 
   #check(user: string, password: string): Answer {

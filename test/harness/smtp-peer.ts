@@ -84,7 +84,9 @@ export interface PeerOptions {
   readonly tls?: PeerTls;
   readonly auth?: {
     readonly user: string;
-    readonly password: string;
+    readonly password?: string;
+    /** Access tokens that are good (XOAUTH2, OAUTHBEARER). */
+    readonly accepts?: (token: string) => boolean;
     readonly mechanisms?: readonly string[];
   };
   /** RCPT above it: 452 4.5.3. */

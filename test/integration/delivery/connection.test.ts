@@ -114,7 +114,7 @@ describe('TLS', () => {
 });
 
 describe('login', () => {
-  const auth = { user: 'ann', password: 'secret ü', cleartext: false };
+  const auth = { kind: 'password', user: 'ann', password: 'secret ü', cleartext: false } as const;
   const open = { ...auth, cleartext: true };
   const server = { user: 'ann', password: 'secret ü' };
   const secure: PeerOptions = { tls: { mode: 'starttls' }, auth: server };

@@ -105,6 +105,7 @@ export function deliveryOf(
     random: Math.random,
     observer: silent,
     reached: () => undefined,
+    grants: { recall: () => null, keep: async () => undefined },
     ...parts,
     settings: {
       hostname: 'sendoff.test',

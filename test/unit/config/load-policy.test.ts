@@ -101,7 +101,10 @@ test.each([
   ['warmup: []', 'warmup'],
   ['rewrite: {}', 'rewrite'],
   ['routes: { a: { via: mx, rate: 3/second } }', 'routes.a.rate'],
-  ['routes: { a: { via: smarthost, hosts: h, auth: { user: u, oauth2: {} } } }', 'routes.a.auth.oauth2'],
+  [
+    'routes: { a: { via: smarthost, hosts: h, auth: { user: u, popBeforeSmtp: {} } } }',
+    'routes.a.auth.popBeforeSmtp',
+  ],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
   ['rules: [{ when: { header: { Precedence: bulk } }, route: direct }]', 'rules[0].when.header'],
   ['rules: [{ when: { not: { to: a.example } }, route: direct }]', 'rules[0].when.not'],
@@ -114,6 +117,10 @@ test.each([
     expect.stringContaining(`${path}: \`${key}\` is not available in this version`),
   ]);
 });
+
+function oauth2(more: string): string {
+  return `oauth2: { clientId: c, clientSecret: s, refreshToken: r, ${more} }`;
+}
 
 test.each([
   [
@@ -128,6 +135,17 @@ test.each([
   ['service: gmial', 'service: there is no service "gmial"'],
   ['connections: 3', 'hosts: is missing: a list of hosts, or `service` with the name of a provider'],
   ['service: gmail, tls: none', 'tls: `tls: none` contradicts TLS from the start'],
+  ['service: gmail, auth: { user: u }', 'auth.password: is missing'],
+  [
+    `service: gmail, auth: { user: u, password: p, ${oauth2('')} }`,
+    'auth.oauth2: the login has a `password`',
+  ],
+  [`hosts: a.example, auth: { user: u, ${oauth2('')} }`, 'auth.oauth2.tokenUrl: is missing: this provider'],
+  [
+    `service: gmail, auth: { user: u, ${oauth2('tokenUrl: "http://tokens.example/"')} }`,
+    'auth.oauth2.tokenUrl: "http://tokens.example/" is not an https:// address',
+  ],
+  ['service: gmail, auth: { user: u, oauth2: { clientId: c } }', 'auth.oauth2.clientSecret: is missing'],
   ['hosts: a.example, choose: random', 'choose: expected in-order, weighted or least-used'],
 ])('a smarthost with %s is told what is wrong', (yaml, message) => {
   const errors = errorsOf(`routes: { r: { via: smarthost, ${yaml} } }`);

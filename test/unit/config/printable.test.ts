@@ -21,6 +21,10 @@ function settingsFrom(yaml: string): Settings {
 const policy = policyFrom(`
 routes:
   provider: { via: smarthost, hosts: ["smtps://a.example", "[::1]"], auth: { user: u, password: s3cret } }
+  mailbox:
+    via: smarthost
+    service: gmail
+    auth: { user: u, oauth2: { clientId: id, clientSecret: s3cret, refreshToken: s3cret } }
 retry: { default: { classes: { greylisted: { after: 5m } } } }
 sites: { google: { mx: "*.google.com", rate: 300/minute } }
 rules:
@@ -44,6 +48,9 @@ test('the policy comes out with its defaults and merges', () => {
     routes: {
       direct: { via: 'mx', tls: 'opportunistic', connectTimeout: '1m' },
       provider: { via: 'smarthost', tls: 'verified', hosts: ['smtps://a.example:465', '[::1]:587'] },
+      mailbox: {
+        auth: { user: 'u', oauth2: { clientId: 'id', tokenUrl: 'https://oauth2.googleapis.com/token' } },
+      },
     },
     retry: {
       default: { expire: '5d', warn: ['4h', '1d'], classes: { greylisted: { after: ['5m'], expire: '5d' } } },

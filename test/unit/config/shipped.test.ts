@@ -23,8 +23,10 @@ function settingsIn(name: string): Settings {
   return loaded.settings;
 }
 
+const environment = { PROVIDER_PASSWORD: 'x', GMAIL_SECRET: 'x', GMAIL_TOKEN: 'x' };
+
 function policyIn(name: string): { readonly policy: Policy; readonly warnings: readonly string[] } {
-  const loaded = loadPolicy(shipped(name), { environment: { PROVIDER_PASSWORD: 'x' } });
+  const loaded = loadPolicy(shipped(name), { environment });
   if ('problems' in loaded) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   return { policy: loaded.policy, warnings: loaded.warnings.map(formatProblem) };
 }

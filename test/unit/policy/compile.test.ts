@@ -80,6 +80,24 @@ test.each([
   });
 });
 
+test.each([
+  ['service: gmail', '', 'https://oauth2.googleapis.com/token'],
+  ['hosts: smtp.office365.com', '', 'https://login.microsoftonline.com/common/oauth2/v2.0/token'],
+  ['hosts: a.example', 'tokenUrl: "https://tokens.example/t"', 'https://tokens.example/t'],
+  ['service: gmail', 'tokenUrl: "http://[::1]:8080/t"', 'http://[::1]:8080/t'],
+])('a login with tokens by %s has its token server', (hosts, more, tokenUrl) => {
+  const oauth2 = `oauth2: { clientId: c, clientSecret: s, refreshToken: r, ${more} }`;
+  expect(routeFrom(`via: smarthost, ${hosts}, auth: { user: u, ${oauth2} }`)).toMatchObject({
+    tls: 'verified',
+    auth: {
+      kind: 'oauth2',
+      user: 'u',
+      cleartext: false,
+      oauth2: { clientId: 'c', clientSecret: 's', refreshToken: 'r', tokenUrl },
+    },
+  });
+});
+
 test('what the route says of TLS stands above the list of services', () => {
   expect(routeFrom('via: smarthost, service: gmail, tls: required')).toMatchObject({ tls: 'required' });
 });
