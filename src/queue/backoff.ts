@@ -36,6 +36,20 @@ export function findingOf(outcomes: Iterable<RecipientOutcome>): Finding {
   return shut ?? 'unknown';
 }
 
+/** Opens or closes the destination's door by what an attempt found. */
+export function answered(
+  destination: Destination,
+  finding: Finding,
+  schedule: RetrySchedule,
+  now: number,
+  random: Random,
+): BackOffNotes {
+  if (finding === 'unknown') return null;
+  if (finding === 'open') return opened(destination, now);
+  if (finding.permanent) return forgotten(destination);
+  return closed(destination, finding, schedule, now, random);
+}
+
 /** A success is noted again after this long: a note for each delivery would double the index's work. */
 const NOTE_SUCCESS_MS = 10 * 60_000;
 

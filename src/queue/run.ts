@@ -7,7 +7,7 @@ import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts'
 import { siteOf } from '../policy/sites.ts';
 import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
-import { type BackOffNotes, closed, type Finding, findingOf, forgotten, opened } from './backoff.ts';
+import { answered, type BackOffNotes, type Finding, findingOf } from './backoff.ts';
 import { holdBroken, nextClaim, type RoutedClaim } from './claims.ts';
 import { type Destination, standing, suspensionOf } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
@@ -191,21 +191,14 @@ class Turn {
 
   /** Opens or closes the destination's door by what the attempt found. */
   #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
-    const { clock, random } = this.#house;
+    const { clock, dispatcher, random } = this.#house;
     const finding = findingOf(report.outcomes.values());
     this.#noteLogin(finding);
-    if (finding === 'unknown') return null;
-    if (finding === 'open') return this.#opened();
-    if (finding.permanent) return forgotten(this.#destination);
-    return closed(this.#destination, finding, routed.decision.retry, clock.now(), random);
-  }
-
-  /** What waited for this run to find out may have more of them now. */
-  #opened(): BackOffNotes {
-    const { clock, dispatcher } = this.#house;
     const now = clock.now();
-    if (standing(this.#destination, now) !== 'live') dispatcher.look(this.#destination);
-    return opened(this.#destination, now);
+    // What waited for this run to find out may have more of them now.
+    const isNews = finding === 'open' && standing(this.#destination, now) !== 'live';
+    if (isNews) dispatcher.look(this.#destination);
+    return answered(this.#destination, finding, routed.decision.retry, now, random);
   }
 
   /** A refused login is the operator's to mend: said once, and gone with the first success. */

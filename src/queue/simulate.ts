@@ -6,8 +6,8 @@ import type { Message } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import { nextWarning } from '../policy/schedule.ts';
-import { closed, findingOf, forgotten, opened } from './backoff.ts';
-import { closedDoor, type Destination, Destinations } from './destinations.ts';
+import { answered, findingOf } from './backoff.ts';
+import { closedDoor, Destinations } from './destinations.ts';
 import { enqueue } from './enqueue.ts';
 import { parseDestination, type QueueEntry } from './entry.ts';
 import { place, routeChoice } from './placement.ts';
@@ -151,7 +151,8 @@ class Story {
     const route = this.#policy.routes.get(name);
     if (!route || route.via === 'discard') throw new Error(`no attempt is made by ${name}`);
     const outcome = outcomeOf(said, route);
-    this.#judge(this.#destinations.of(entry.destination), findingOf([outcome]));
+    const destination = this.#destinations.of(entry.destination);
+    answered(destination, findingOf([outcome]), this.#decision.retry, this.#now, middle);
     const { verdicts, put } = settle(entry, this.#message, new Map([[0, outcome]]), this.#context());
     const failure = outcome.kind === 'failed' ? outcome.failure : null;
     const after = put[0] ?? null;
@@ -167,14 +168,6 @@ class Story {
     });
     this.#enter(entry, after, { ...entry, routeAttempts: entry.routeAttempts + counted });
     return true;
-  }
-
-  /** As a run does it: an answer opens the destination's door, a failure of all closes it. */
-  #judge(destination: Destination, finding: ReturnType<typeof findingOf>): void {
-    if (finding === 'unknown') return;
-    if (finding === 'open') opened(destination, this.#now);
-    else if (finding.permanent) forgotten(destination);
-    else closed(destination, finding, this.#decision.retry, this.#now, middle);
   }
 
   /** `tried`: the entry as the choice of its next route was made. */
