@@ -112,6 +112,15 @@ test.each(['XOAUTH2', 'OAUTHBEARER'])(
   },
 );
 
+test('a refused token that cannot be replaced is told by the reason of its server', async () => {
+  const { tokens, peer, send } = await setting();
+  await send();
+  tokens.takeBack();
+  tokens.trouble = [400, '{"error":"invalid_grant"}'];
+  expect(await send()).toMatch(/^destination 4.7.8 auth ours: no token from .*: invalid_grant$/);
+  expect(peer.connectionsSeen).toBe(2);
+});
+
 describe('across a restart', () => {
   test('the rotated token is there, in a file for its owner alone', async () => {
     const { tokens, clock, file, send, restart } = await setting();
