@@ -49,7 +49,7 @@ export class HostWalk implements Approach {
   /** Its addresses that were looked up, still to be tried. */
   #targets: Target[] = [];
   /** IPv6 ones that were passed over, for the last place belongs to an IPv4 one. */
-  readonly #passedOver: Target[] = [];
+  readonly #passedOver: { readonly target: Target; readonly use: HostUse | null }[] = [];
   readonly #failures: Failure[] = [];
   /** Address and port, each tried once, by whatever name. */
   readonly #seen = new Set<string>();
@@ -108,15 +108,22 @@ export class HostWalk implements Approach {
       if (target === undefined) {
         this.#use?.left();
         const next = this.#setting.nextHost();
-        if (!next) return this.#passedOver.shift() ?? null;
+        if (!next) return this.#nextPassedOver();
         this.#use = next.use;
         this.#targets = await this.#targetsOf(next.host, signal);
       } else if (!this.#useless(target)) {
         if (!this.#isLastPlaceForIpv4(target)) return target;
-        this.#passedOver.push(target);
+        this.#passedOver.push({ target, use: this.#use });
       }
     }
     return null;
+  }
+
+  #nextPassedOver(): Target | null {
+    const next = this.#passedOver.shift();
+    if (!next) return null;
+    this.#use = next.use;
+    return next.target;
   }
 
   #useless({ address, port }: Target): boolean {
