@@ -18,8 +18,6 @@ export interface RetryQuestion {
   readonly arrived: number;
   readonly now: number;
   readonly random: Random;
-  /** Ms that the peer asked us to wait, when it did. */
-  readonly hint?: number;
 }
 
 export type RetryAnswer =
@@ -46,9 +44,7 @@ export function nextWarning(schedule: RetrySchedule, arrived: number, sent: numb
   return delay === undefined || delay >= schedule.expire ? null : arrived + delay;
 }
 
-/** A peer's hint is a promise that it will refuse us before: it may be exceeded, not undercut. */
-function waitOf({ schedule, class: failure, attempts, random, hint }: RetryQuestion): number {
-  if (hint !== undefined) return Math.round(hint * (1 + SPREAD * random()));
+function waitOf({ schedule, class: failure, attempts, random }: RetryQuestion): number {
   const { after } = schedule.classes.get(failure) ?? schedule;
   const step = Math.min(Math.max(attempts, 1), after.length) - 1;
   return Math.round((after[step] ?? 0) * (1 - SPREAD + 2 * SPREAD * random()));
