@@ -68,9 +68,6 @@ test('a number of attempts is a limit', () => {
   expect(ask(retry, 3)).toEqual({ giveUp: 'attempts' });
 });
 
-  expect(ask(builtIn, 5, { hint: 90 * DAY })).toEqual({ due: arrived + 5 * DAY });
-});
-
 test('warnings come in order, none after the expiry', () => {
   const retry = policyFrom('retry: { default: { warn: [1d, 4h, 9d], expire: 5d } }').defaultRetry;
   expect([0, 1, 2, 3].map((sent) => nextWarning(retry, arrived, sent))).toEqual([
