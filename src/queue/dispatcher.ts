@@ -10,18 +10,13 @@ import type { DestinationKey } from './entry.ts';
 import { Idlers } from './idlers.ts';
 import type { LimitKey } from './limits.ts';
 import { PlaceLines, type SlowPlace, SlowPlaces } from './lines.ts';
+import { RunRequests } from './requests.ts';
 
 /** Due entries that deserve one more connection: fewer are sent faster by those that are open. */
 const BACKLOG_PER_RUN = 4;
 
-/** Of so many runs to destinations that have not answered, one queues with the living: none waits for ever. */
-const SLOW_SHARE = 4;
-
 /** How often due times and lost runs are looked at. */
 const SWEEP_MS = 1000;
-
-/** A run that nobody began this long after it was asked for, with places free, is lost. */
-const LOST_MS = 5000;
 
 /** A connection takes its next message in milliseconds: after this long it is at a large one, or hangs. */
 const OVERDUE_MS = 1000;
@@ -58,9 +53,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #slow: SlowPlaces;
   readonly #placeLines = new PlaceLines();
-  #slowRuns = 0;
+  readonly #requests: RunRequests;
   #running = 0;
-  #asked = 0;
   /** By key: a destination may be forgotten and made anew before it is looked at. */
   #dirty = new Set<DestinationKey>();
   #sweepTimer: Timer | null = null;
@@ -72,6 +66,7 @@ export class Dispatcher {
     this.#options = options;
     // What does not answer holds at most a third of all connections: the living keep the rest.
     this.#slow = new SlowPlaces(Math.max(1, Math.floor(options.connections / 3)));
+    this.#requests = new RunRequests({ ...options, gone: (destination) => this.#slow.begun(destination) });
   }
 
   /** Reads the spool's index and begins to sweep. */
@@ -105,7 +100,7 @@ export class Dispatcher {
 
   /** Runs wait for a place in the worker, or destinations for one under these limits: turns should be short. */
   crowded(limits: readonly LimitKey[]): boolean {
-    if (this.#asked > 0 && this.#running >= this.#options.connections) return true;
+    if (this.#requests.open > 0 && this.#running >= this.#options.connections) return true;
     return limits.some((limit) => this.#placeLines.waiting(limit));
   }
 
@@ -116,7 +111,7 @@ export class Dispatcher {
   /** At the begin of a run: null when all slow places are taken (the destination then waits in line). */
   admit(destination: Destination, delayed: boolean): Admission | null {
     if (delayed) destination.delayedUntil = null;
-    else this.#begun(destination);
+    else this.#requests.begun(destination);
     const now = this.#options.clock.now();
     const slow = standing(destination, now) !== 'live';
     if (!this.#working || closedDoor(destination, now) || suspensionOf(destination, now)) return null;
@@ -188,7 +183,7 @@ export class Dispatcher {
     if (start > now) {
       // A pause keeps further connections away, and not the open ones from their work.
       if (destination.nextDue <= now && !destination.backOff) this.idlers.wake(destination, 1);
-      this.#askLater(destination, start, now);
+      this.#requests.later(destination, start);
     } else if (standing(destination, now) === 'live') this.#askLive(destination, now);
     else this.#askProbe(destination);
   }
@@ -219,35 +214,9 @@ export class Dispatcher {
   }
 
   #ask(destination: Destination, slow: boolean): void {
-    const now = this.#options.clock.now();
-    if (destination.asked++ === 0) destination.askedAt = now;
-    this.#asked++;
     if (slow) this.#slow.asked(destination);
     if (this.#running >= this.#options.connections) this.idlers.dismissOne(null);
-    const priority = slow && ++this.#slowRuns % SLOW_SHARE !== 0 ? 'slow' : 'live';
-    const request = { destination: destination.key, delay: 0, priority } as const;
-    void this.#options.ask(request).then((taken) => {
-      if (taken) this.#options.reached('run-asked');
-      else this.#begun(destination);
-    });
-  }
-
-  #askLater(destination: Destination, start: number, now: number): void {
-    const { delayedUntil } = destination;
-    if (delayedUntil !== null && delayedUntil > now && delayedUntil <= start) return;
-    destination.delayedUntil = start;
-    const request = { destination: destination.key, delay: start - now, priority: 'slow' } as const;
-    void this.#options.ask(request).then((taken) => {
-      if (!taken) destination.delayedUntil = null;
-    });
-  }
-
-  /** One run that was asked for has begun, or never will. */
-  #begun(destination: Destination): void {
-    if (destination.asked === 0) return;
-    destination.asked--;
-    this.#asked--;
-    this.#slow.begun(destination);
+    this.#requests.now(destination, slow);
   }
 
   /** The same mail has been due since the last look: all runs are held up by something slow. One more. */
@@ -276,9 +245,7 @@ export class Dispatcher {
     const now = this.#options.clock.now();
     const full = this.#running >= this.#options.connections;
     for (const destination of this.#options.destinations.all()) {
-      if (destination.asked > 0 && !full && now - destination.askedAt > LOST_MS) {
-        while (destination.asked > 0) this.#begun(destination);
-      }
+      if (!full) this.#requests.forgetLost(destination);
       const { nextDue, running, asked } = destination;
       if (nextDue === null || asked > 0 || startOf(destination, nextDue, now) > now) continue;
       if (running === 0) this.look(destination);

@@ -1,0 +1,74 @@
+// Runs that were asked for and have not begun: the request goes to BullMQ, the count stays with its destination.
+// dispatcher.ts asks here; bull.ts takes the request, and run.ts begins with the dispatcher's admission.
+// Never waits for Redis: what it did not take is as good as not asked for.
+import type { Clock } from '../clock/clock.ts';
+import type { ReachMilestone } from '../clock/milestones.ts';
+import type { RunQueue } from './bull.ts';
+import type { Destination } from './destinations.ts';
+
+/** Of so many runs to destinations that have not answered, one queues with the living: none waits for ever. */
+const SLOW_SHARE = 4;
+
+/** A run that nobody began this long after it was asked for, with places free, is lost. */
+const LOST_MS = 5000;
+
+export interface RunRequestsOptions {
+  readonly ask: RunQueue['ask'];
+  readonly clock: Clock;
+  readonly reached: ReachMilestone;
+  /** Told of each run that has begun, or never will. */
+  readonly gone: (destination: Destination) => void;
+}
+
+export class RunRequests {
+  readonly #options: RunRequestsOptions;
+  #open = 0;
+  #slowRuns = 0;
+
+  constructor(options: RunRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Runs asked for without a delay that have not begun, of all destinations. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** A run at once; `slow` for a destination that has not answered lately. */
+  now(destination: Destination, slow: boolean): void {
+    const { ask, clock, reached } = this.#options;
+    if (destination.asked++ === 0) destination.askedAt = clock.now();
+    this.#open++;
+    const priority = slow && ++this.#slowRuns % SLOW_SHARE !== 0 ? 'slow' : 'live';
+    void ask({ destination: destination.key, delay: 0, priority }).then((taken) => {
+      if (taken) reached('run-asked');
+      else this.begun(destination);
+    });
+  }
+
+  /** A run at `start`, unless one is on its way that begins no later. */
+  later(destination: Destination, start: number): void {
+    const now = this.#options.clock.now();
+    const { delayedUntil } = destination;
+    if (delayedUntil !== null && delayedUntil > now && delayedUntil <= start) return;
+    destination.delayedUntil = start;
+    const request = { destination: destination.key, delay: start - now, priority: 'slow' } as const;
+    void this.#options.ask(request).then((taken) => {
+      if (!taken) destination.delayedUntil = null;
+    });
+  }
+
+  /** One run that was asked for has begun, or never will. */
+  begun(destination: Destination): void {
+    if (destination.asked === 0) return;
+    destination.asked--;
+    this.#open--;
+    this.#options.gone(destination);
+  }
+
+  /** Gives up what should have begun long ago, so that it is asked for again. */
+  forgetLost(destination: Destination): void {
+    if (destination.asked === 0 || this.#options.clock.now() - destination.askedAt <= LOST_MS) return;
+    while (destination.asked > 0) this.begun(destination);
+  }
+}
