@@ -296,7 +296,8 @@ test('a lookup ends at its deadline however many servers are silent', async () =
   await until('the first question', () => zones[0]?.count('example.org') === 1);
   clock.advance(30_000);
   expect(await asked).toMatchObject({ kind: 'failed', ours: true });
-  expect(zones.slice(1).flatMap(({ queries }) => queries)).toEqual([]);
+  // The first try's time is up in the same jump: the next one may have begun, and goes no further.
+  expect(zones.slice(1).flatMap(({ queries }) => queries).length).toBeLessThanOrEqual(1);
 });
 
 test('close ends what is under way', async () => {
