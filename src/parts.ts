@@ -93,6 +93,7 @@ export class Parts {
       folder: join(this.#settings.data, 'spool'),
       minFree: this.#settings.spool.minFree,
       ...this.#seams,
+      onCommit: (ms, works) => this.#metrics.commit(ms, works),
       onFatal: (error) => {
         this.#alarms.raise('spool-failed', `the spool cannot be written: ${error.message}`);
         this.#broken.resolve(error);
@@ -246,7 +247,9 @@ export class Parts {
     this.#metrics.bind({
       totals: () => spool.totals(),
       spoolBytes: () => spool.diskUsed(),
+      freeBytes: () => spool.diskFree(),
       connectionsIncoming: () => listeners.connections(),
+      connectionsOutgoing: () => queue.connections(),
       runsActive: () => dispatcher.running,
       destinations: () => queue.states(),
       activeAlarms: () => this.#alarms.active(),

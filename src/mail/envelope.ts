@@ -45,9 +45,3 @@ export interface Message {
 export function domainOf(address: Address): string {
   return address.slice(address.lastIndexOf('@') + 1);
 }
-
-/** The local part of an address, as written. */
-export function localPartOf(address: Address): string {
-  const at = address.lastIndexOf('@');
-  return at < 0 ? address : address.slice(0, at);
-}

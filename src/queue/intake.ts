@@ -89,7 +89,7 @@ class Incoming implements IncomingMessage {
       await this.#commit(eightBit);
       return { accepted: this.id };
     } catch (error) {
-      return this.#refuse(replyFor(error));
+      return (await this.#isKept()) ? { accepted: this.id } : this.#refuse(replyFor(error));
     }
   }
 
@@ -97,8 +97,12 @@ class Incoming implements IncomingMessage {
     this.#body.discard();
   }
 
-  async withdraw(): Promise<void> {
-    await this.#options.spool.withdraw(this.id);
+  /** What reached the disk before something failed is refused only when it is durably undone. */
+  async #isKept(): Promise<boolean> {
+    const { spool } = this.#options;
+    if (spool.message(this.id) === undefined) return false;
+    const withdrawn = await spool.withdraw(this.id).catch(() => false);
+    return !withdrawn;
   }
 
   #put(chunks: readonly Buffer[]): Promise<void> | undefined {

@@ -29,6 +29,8 @@ export interface MailQueue {
   recovered(): void;
   /** Another policy is in force: goes over the mail that is queued. Resolves with the number moved. */
   policyChanged(): Promise<number>;
+  /** Runs that have a connection, or are about to. */
+  connections(): number;
   /** Destinations by state, for the metrics. */
   states(): Readonly<Record<string, number>>;
   /** Ends what is under way as the House's shutdownTimeout says. Twice is fine. */
@@ -74,17 +76,21 @@ export function createQueue(options: QueueOptions): MailQueue {
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
     recovered: () => probeAgain(house),
-    async policyChanged() {
-      probeAgain(house);
-      dispatcher.limitsChanged();
-      return review(house, null);
-    },
+    policyChanged: () => followPolicy(house),
+    connections: () => countConnections(destinations),
     states: () => countStates(destinations, options.clock.now()),
     stop() {
       stopped ??= stop(stopping, dispatcher, timers, runs);
       return stopped;
     },
   };
+}
+
+/** Resolves with the number of entries that another policy moved. */
+function followPolicy(house: House): Promise<number> {
+  probeAgain(house);
+  house.dispatcher.limitsChanged();
+  return review(house, null);
 }
 
 /** Doors that our own trouble closed may be knocked on at once. */
@@ -125,4 +131,10 @@ function countStates(destinations: Destinations, now: number): Record<string, nu
     states[state] = (states[state] ?? 0) + 1;
   }
   return states;
+}
+
+function countConnections(destinations: Destinations): number {
+  let count = 0;
+  for (const { connected } of destinations.all()) count += connected;
+  return count;
 }

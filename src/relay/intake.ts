@@ -28,8 +28,6 @@ export interface IncomingMessage {
   /** Resolves when the mail is on disk (`accepted`), or with the reply that refuses it. Never rejects. */
   finish(): Promise<{ readonly accepted: string } | { readonly refused: Reply }>;
   abort(): void;
-  /** After `accepted`: the client cannot be told 250 and was told a 4xx. */
-  withdraw(): Promise<void>;
 }
 
 export interface Intake {

@@ -1,6 +1,7 @@
 // Group commit: one write serves all that wait. First the bodies, then one transaction of the index.
 // disk-spool.ts adds works; each is told when it is on disk, or why it never will be.
 // Never tells anybody `on disk` before it is, and never goes on after a write of unknown outcome.
+import type { Clock } from '../clock/clock.ts';
 import type { Milestone, ReachMilestone } from '../clock/milestones.ts';
 import { type Frame, lengthOf } from './frames.ts';
 import type { SegmentPlace, Segments } from './segments.ts';
@@ -30,6 +31,8 @@ export interface CommitDoors {
   /** Takes over what is on disk now, before the works are told. */
   readonly committed: (effects: Effects) => void;
   /** A write failed: told once. */
+  readonly clock: Clock;
+  readonly onCommit: (ms: number, works: number) => void;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -132,7 +135,8 @@ export class Commits {
   }
 
   async #indexBatch(batch: readonly Work[]): Promise<void> {
-    const { store, segments, totals, latestId, committed, reached } = this.#doors;
+    const { store, segments, totals, latestId, committed, reached, clock, onCommit } = this.#doors;
+    const began = clock.now();
     const staging = new Staging(store, totals());
     const staged = stageAll(batch, staging);
     try {
@@ -143,6 +147,7 @@ export class Commits {
     }
     for (const milestone of new Set(staged.flatMap(({ milestones }) => milestones))) reached(milestone);
     committed(staging.effects());
+    onCommit(clock.now() - began, staged.length);
     for (const work of staged) work.settled();
   }
 }

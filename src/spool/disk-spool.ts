@@ -49,6 +49,7 @@ export interface Parts {
   readonly clock: Clock;
   readonly reached: ReachMilestone;
   onFatal(error: Error): void;
+  onCommit?(ms: number, works: number): void;
 }
 
 export class DiskSpool implements Spool {
@@ -78,6 +79,8 @@ export class DiskSpool implements Spool {
       totals: () => this.#totals,
       latestId: () => parts.ids.latest,
       committed: (effects) => this.#committed(effects),
+      clock,
+      onCommit: (ms, works) => parts.onCommit?.(ms, works),
       onFatal: (error) => parts.onFatal(error),
     });
     this.#room = new BodyRoom(parts.large, this.#commits);
@@ -240,6 +243,10 @@ export class DiskSpool implements Spool {
 
   diskUsed(): number {
     return this.#parts.segments.usage().used + this.#parts.large.used();
+  }
+
+  diskFree(): number {
+    return this.#parts.space.free();
   }
 
   trouble(): string | null {

@@ -27,6 +27,8 @@ export interface DiskSpoolOptions {
   readonly reached: ReachMilestone;
   /** Called once, when a write or fsync failed: nothing is written after it. The process must end. */
   onFatal(error: Error): void;
+  /** Told of each group commit of the index, fsync included, and how many works it carried. */
+  onCommit?(ms: number, works: number): void;
   readonly files?: FileDoor;
   /** Octets of a segment; 64 MB unless a test needs many. */
   readonly segmentSize?: number;
@@ -39,7 +41,7 @@ const SEGMENT_SIZE = 64 * 2 ** 20;
 
 /** Opens or makes the spool. Rejects with SpoolError, or the system's error, when it cannot be used. */
 export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
-  const { folder, clock, random, reached, minFree, onFatal } = options;
+  const { folder, clock, random, reached, minFree, onFatal, onCommit } = options;
   const { files = systemFiles, segmentSize = SEGMENT_SIZE } = options;
   const paths = {
     index: join(folder, 'index'),
@@ -70,6 +72,7 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
       clock,
       reached,
       onFatal,
+      ...(onCommit && { onCommit }),
     });
   } catch (error) {
     await store.close();

@@ -13,6 +13,7 @@ export class FreeSpace {
   readonly #minFree: number;
   readonly #clock: Clock;
   #asked = Number.NEGATIVE_INFINITY;
+  #free = 0;
   #answer: string | null = null;
 
   constructor(files: FileDoor, folder: string, minFree: number, clock: Clock) {
@@ -32,9 +33,17 @@ export class FreeSpace {
     return this.#answer;
   }
 
+  /** Octets, as of the last answer; 0 when the system gave none. */
+  free(): number {
+    this.trouble();
+    return this.#free;
+  }
+
   #ask(): string | null {
+    this.#free = 0;
     try {
       const free = this.#files.freeSpace(this.#folder);
+      this.#free = free;
       if (free >= this.#minFree) return null;
       return `${free} octets are free on the disk, spool.minFree is ${this.#minFree}`;
     } catch (error) {

@@ -154,6 +154,8 @@ export interface Spool {
   totals(): Totals;
   /** Octets of segments and large bodies, dead ones included. */
   diskUsed(): number;
+  /** Octets free on the disk, as of the last second. */
+  diskFree(): number;
   /** Why no mail can be taken now (disk full, failed write), or null. */
   trouble(): string | null;
   /** Why nothing can be written any more, or null: an outcome could not be kept either. */

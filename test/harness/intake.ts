@@ -64,7 +64,6 @@ export class RecordingIntake implements Intake {
       abort: () => {
         this.aborted++;
       },
-      withdraw: async () => {},
     };
   }
 }

@@ -16,5 +16,11 @@ test('a message reaches the MX host of its recipient and the books balance', asy
   expect(message?.data.toString()).toMatch(new RegExp(`^Received: from client\\.example .*id ${id}`, 's'));
   expect(await sendoff.settled()).toMatchObject({ accepted: 1, delivered: 1, queued: 0 });
   await sendoff.event('delivered', (line) => line.id === id);
+  const metrics = String(await sendoff.api('/metrics'));
+  const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1]);
+  expect(value('sendoff_commit_seconds_count')).toBeGreaterThan(0);
+  expect(value('sendoff_spool_free_bytes')).toBeGreaterThan(0);
+  // The connection is kept for some seconds.
+  expect(value('sendoff_connections{direction="outgoing"}')).toBe(1);
   expect(await sendoff.stop()).toBe(0);
 });
