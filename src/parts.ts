@@ -14,6 +14,7 @@ import type { Resolver } from './dns/resolver.ts';
 import { createResolver } from './dns/stub.ts';
 import { systemServers } from './dns/system.ts';
 import { openGrantFile } from './grant-file.ts';
+import { hostnameTrouble } from './hostname.ts';
 import { type Alarms, createAlarms } from './observe/alarms.ts';
 import { type Health, watchHealth } from './observe/health.ts';
 import { createObserver, type Log } from './observe/log.ts';
@@ -168,6 +169,7 @@ export class Parts {
         asking: redisOptions(redis.address, 'asking'),
         working: redisOptions(redis.address, 'working'),
       },
+      scripts: redis.scripts,
       connections: delivery.connections,
     });
     this.#started.add(() => queue.stop());
@@ -256,16 +258,9 @@ export class Parts {
     });
   }
 
-  /** A name without a dot is no EHLO name: many MX hosts refuse it (RFC 5321 §4.1.1.1, §2.3.5). */
   checkHostname(policy: Policy): void {
-    const { hostname } = this.#settings;
-    const routes = [...policy.rules, policy.otherwise].flatMap(({ ending }) =>
-      ending?.kind === 'route' ? ending.routes : [],
-    );
-    const direct = routes.find((route) => policy.routes.get(route)?.via === 'mx');
-    if (hostname.includes('.') || direct === undefined) return;
-    const text = `hostname is "${hostname}", without a dot; MX hosts (route ${direct}) may refuse mail from it: set hostname`;
-    this.#alarms.raise('hostname', text);
+    const trouble = hostnameTrouble(this.#settings.hostname, policy);
+    if (trouble !== null) this.#alarms.raise('hostname', trouble);
   }
 
   sayReady({ open }: Listeners, admin: { address: string; port: number }): void {

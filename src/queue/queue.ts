@@ -2,6 +2,7 @@
 // daemon.ts starts it when the spool is open and stops it before the spool closes.
 // Never accepts mail itself: intake.ts does, and tells it what arrived.
 import type { RedisClientOptions } from '../redis/connection.ts';
+import type { Scripts } from '../redis/scripts.ts';
 import { mayProbe } from './backoff.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { type Destination, Destinations, standing, suspensionOf } from './destinations.ts';
@@ -17,6 +18,8 @@ import { MailTimers } from './timers.ts';
 export interface QueueOptions
   extends Omit<House, 'destinations' | 'dispatcher' | 'places' | 'pace' | 'stopping'> {
   readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
+  /** What all daemons on this Redis share. */
+  readonly scripts: Scripts;
   /** Connections in all. */
   readonly connections: number;
 }
@@ -56,7 +59,7 @@ export function createQueue(options: QueueOptions): MailQueue {
     ask: (request) => runs.ask(request),
     room: (destination) => room(destination, places, options.connections),
   });
-  const { redis: _, connections: __, ...parts } = options;
+  const { redis: _, scripts: __, connections: ___, ...parts } = options;
   const house: House = {
     ...parts,
     destinations,

@@ -9,10 +9,13 @@ import type { RedisCheck } from './check.ts';
 import { describeRedis, parseRedisUrl, type RedisAddress } from './connection.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { openPulse, type RedisPulse } from './pulse.ts';
+import { openScripts, type Scripts } from './scripts.ts';
 
 export interface DaemonRedis {
   readonly address: RedisAddress;
   readonly pulse: RedisPulse;
+  /** For what all daemons on this Redis share. */
+  readonly scripts: Scripts;
   /** Ends the private server, when it is one. */
   close(): Promise<void>;
 }
@@ -33,8 +36,10 @@ export async function openRedis(options: OpenRedisOptions): Promise<DaemonRedis>
   const embedded = url === null ? await startEmbeddedRedis(options) : null;
   const address = embedded?.address ?? parseRedisUrl(url ?? '');
   const pulse = openPulse(address);
+  const scripts = openScripts(address, (error) => options.observer.debug('redis', { error: error.message }));
   const close = async (): Promise<void> => {
     pulse.close();
+    scripts.close();
     await embedded?.stop();
   };
   try {
@@ -43,7 +48,7 @@ export async function openRedis(options: OpenRedisOptions): Promise<DaemonRedis>
     await close();
     throw error;
   }
-  return { address, pulse, close };
+  return { address, pulse, scripts, close };
 }
 
 async function checkNow(pulse: RedisPulse, address: RedisAddress, options: OpenRedisOptions): Promise<void> {
