@@ -3,6 +3,7 @@
 // Never changed in place: every change is a new value and one commit.
 import type { Failure } from '../delivery/failure.ts';
 import type { QueueId } from '../mail/envelope.ts';
+import type { HeaderEdit } from '../mail/header-edit.ts';
 
 /** `route` + space + recipient domain; for a smarthost, the route alone. Route names have no space. */
 export type DestinationKey = string;
@@ -31,6 +32,9 @@ export interface Hold {
   readonly since: number;
   readonly by: 'operator' | 'policy' | 'alarm';
 }
+
+/** Who goes first within a destination: what policy calls urgent, everything else, what can wait. */
+export type Priority = 'high' | 'normal' | 'low';
 
 /** Under which decision an attempt was made. */
 export interface AttemptDecision {
@@ -83,6 +87,14 @@ export interface QueueEntry extends EntryKey {
   readonly routeReason?: string;
   /** Of the last attempts, the latest last. */
   readonly decisions?: readonly AttemptDecision[];
+  /** Absent: normal. */
+  readonly priority?: Exclude<Priority, 'normal'>;
+  /** Given by rules at acceptance. */
+  readonly tags?: readonly string[];
+  /** What rules change in the header on the way to these recipients. */
+  readonly edit?: HeaderEdit;
+  /** Copies that a rule made: no sender is told what becomes of them. */
+  readonly quiet?: true;
 }
 
 /** The entry with one more decision. `reason` counts where the entry does not know why it took its route. */

@@ -2,7 +2,8 @@
 // store.ts writes and reads them; everything else knows only Message and QueueEntry.
 // Never changes the meaning of a position: a new field goes to the end, or the format's number goes up.
 import type { Failure, FailureClass, FailureScope, Phase } from '../delivery/failure.ts';
-import type { Client, Message, Origin } from '../mail/envelope.ts';
+import type { Client, MailHeader, Message, Origin } from '../mail/envelope.ts';
+import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { AttemptDecision, Doubt, EntryKey, Hold, QueueEntry } from '../queue/entry.ts';
 
 /** Where content stands: at an offset of a segment, or in a file of its own named by the id. */
@@ -36,6 +37,8 @@ export type MessageTuple = [
   offset: number,
   queued: number,
   discarded: number,
+  /** Not there in messages that were written before there was such a thing. */
+  header?: MailHeader | null,
 ];
 
 export function packMessage(stored: StoredMessage): MessageTuple {
@@ -54,10 +57,12 @@ export function packMessage(stored: StoredMessage): MessageTuple {
     place.kind === 'segment' ? place.offset : 0,
     stored.queued,
     stored.discarded,
+    message.header ?? null,
   ];
 }
 
 export function unpackMessage(id: string, tuple: MessageTuple): StoredMessage {
+  const header = tuple[12] ?? null;
   const [origin, arrived, from, recipients, client, size, eightBit, routeOverride, segment, offset] = tuple;
   return {
     message: {
@@ -70,6 +75,7 @@ export function unpackMessage(id: string, tuple: MessageTuple): StoredMessage {
       eightBit,
       ...(client ? { client: unpackClient(client) } : {}),
       ...(routeOverride === null ? {} : { routeOverride }),
+      ...(header === null ? {} : { header }),
     },
     place: segment === LARGE ? { kind: 'large' } : { kind: 'segment', segment, offset },
     queued: tuple[10],
@@ -150,7 +156,13 @@ export type EntryTuple = [
   routeOverride?: string | null,
   routeReason?: string | null,
   decisions?: readonly DecisionTuple[],
+  priority?: NonNullable<QueueEntry['priority']> | null,
+  tags?: readonly string[] | null,
+  edit?: EditTuple | null,
+  quiet?: boolean,
 ];
+
+type EditTuple = readonly [added: readonly (readonly [name: string, value: string])[], removed: readonly string[]];
 
 type DecisionTuple = readonly [at: number, rule: string, route: string, reason: string];
 
@@ -173,13 +185,18 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     entry.routeOverride ?? null,
     entry.routeReason ?? null,
     (entry.decisions ?? []).map(({ at, rule, route, reason }) => [at, rule, route, reason]),
+    entry.priority ?? null,
+    entry.tags ?? null,
+    entry.edit ? packEdit(entry.edit) : null,
+    entry.quiet ?? false,
   ];
 }
 
 export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntry {
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
   const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, ...late] = tuple;
-  const [routeOverride = null, routeReason = null, decisions = []] = late;
+  const [routeOverride = null, routeReason = null, decisions = [], priority = null, ...later] = late;
+  const [tags = null, edit = null, quiet = false] = later;
   return {
     id,
     seq,
@@ -199,7 +216,19 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(routeOverride === null ? {} : { routeOverride }),
     ...(routeReason === null ? {} : { routeReason }),
     ...(decisions.length === 0 ? {} : { decisions: decisions.map(unpackDecision) }),
+    ...(priority === null ? {} : { priority }),
+    ...(tags === null ? {} : { tags }),
+    ...(edit === null ? {} : { edit: unpackEdit(edit) }),
+    ...(quiet ? { quiet } : {}),
   };
+}
+
+function packEdit({ add, remove }: HeaderEdit): EditTuple {
+  return [add.map(({ name, value }) => [name, value] as const), remove];
+}
+
+function unpackEdit([added, remove]: EditTuple): HeaderEdit {
+  return { add: added.map(([name, value]) => ({ name, value })), remove };
 }
 
 function unpackDecision([at, rule, route, reason]: DecisionTuple): AttemptDecision {

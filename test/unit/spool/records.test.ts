@@ -12,6 +12,7 @@ const full = entry(2, {
   routeOverride: 'provider',
   routeReason: 'the operator chose it',
   decisions: [{ at: 9, rule: 'all', route: 'direct', reason: 'first in the list' }],
+  priority: 'low',
 });
 
 test.each([
@@ -23,6 +24,6 @@ test.each([
 
 test('an entry that was written before routes could be forced', () => {
   const old = packEntry(full).slice(0, 13) as unknown as EntryTuple;
-  const { routeOverride: _, routeReason: __, decisions: ___, ...rest } = full;
+  const { routeOverride: _, routeReason: __, decisions: ___, priority: ____, ...rest } = full;
   expect(unpackEntry(full, old)).toEqual(rest);
 });
