@@ -61,7 +61,10 @@ async function ask(
   if (offline) return [await fromFiles(mail, line), { source: 'files', why: 'as --offline asks' }];
   const client = await line.client();
   try {
-    return [(await client.get('/api/explain', { ...mail })) as Explanation, { source: 'daemon' }];
+    return [
+      (await client.get('/api/explain', { from: mail.from, to: mail.to })) as Explanation,
+      { source: 'daemon' },
+    ];
   } catch (error) {
     if (!(error instanceof CommandError) || error.exitCode !== exitCodes.unavailable) throw error;
     const [why = error.message] = error.message.split(': ');

@@ -23,6 +23,9 @@ export interface Client {
   readonly listenerPort: number;
 }
 
+/** Header fields: names in lower case, values unfolded, in their order. */
+export type MailHeader = Readonly<Record<string, readonly string[]>>;
+
 /** Everything about a message but its content and its recipients' state. */
 export interface Message {
   readonly id: QueueId;
@@ -39,6 +42,8 @@ export interface Message {
   readonly eightBit: boolean;
   /** Route forced by an operator; policy's choice otherwise. */
   readonly routeOverride?: string;
+  /** The fields that rules looked at when it came. */
+  readonly header?: MailHeader;
 }
 
 /** The domain of an address, or `''` for the null reverse path. */

@@ -61,6 +61,7 @@ export function compilePolicy(data: PolicyData): Policy {
     rules: data.rules.map((rule, index) => compileRule(rule, index, schedules)),
     otherwise,
     defaultFallback: builtInFallback,
+    headerFields: new Set(),
   };
 }
 
@@ -165,6 +166,7 @@ function addressCondition(side: 'from' | 'to', patterns: readonly AddressPattern
   const addresses = new AddressSet(patterns);
   return {
     describe: `${side} is ${patterns.map(patternText).join(', ')}`,
+    needs: new Set(),
     test: (facts) => addresses.has(facts[side]),
   };
 }

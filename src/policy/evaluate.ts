@@ -3,65 +3,149 @@
 // Never does I/O, never looks at the clock: the same mail and policy give the same decision.
 import { subjectOf } from './match.ts';
 import type {
+  Condition,
+  Copy,
   Decision,
   Explanation,
   Facts,
-  Fallback,
   MailFacts,
+  Missing,
   Policy,
-  RetrySchedule,
   Rule,
+  RuleEnding,
   RuleTrace,
 } from './policy.ts';
+import { settingsOf } from './settings.ts';
+
+/**
+ * `acceptance`: a message comes, everything counts. `queued`: it was accepted; what acceptance does once and
+ * for all is done, and rules that end in `discard` or `redirect` are passed over.
+ */
+export type Stage = 'acceptance' | 'queued';
 
 /** What holds for this mail. Cheap enough for each recipient and each attempt. */
-export function decide(policy: Policy, mail: MailFacts): Decision {
-  return walk(policy, mail, null);
+export function decide(policy: Policy, mail: MailFacts, stage: Stage = 'acceptance'): Decision {
+  return walk(policy, mail, stage, null);
 }
 
 /** The same decision, with every rule that was looked at on the way to it. */
-export function explain(policy: Policy, mail: MailFacts): Explanation {
+export function explain(policy: Policy, mail: MailFacts, stage: Stage = 'acceptance'): Explanation {
   const trace: RuleTrace[] = [];
-  return { ...walk(policy, mail, trace), trace };
+  return { ...walk(policy, mail, stage, trace), trace };
 }
 
-/** What the rules have said so far; a later rule's word replaces an earlier one's. */
-interface Given {
-  retry: RetrySchedule;
-  fallback: Fallback;
-}
-
-function walk(policy: Policy, mail: MailFacts, trace: RuleTrace[] | null): Decision {
-  const facts: Facts = { from: subjectOf(mail.from), to: subjectOf(mail.to) };
-  const given: Given = { retry: policy.defaultRetry, fallback: policy.defaultFallback };
+function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] | null): Decision {
+  const given = new Given(mail, stage);
   for (const rule of policy.rules) {
-    const failed = rule.when.find((condition) => !condition.test(facts));
-    trace?.push(traceOf(rule, failed?.describe));
-    if (failed !== undefined) continue;
-    add(rule, given);
-    if (rule.ending !== undefined) return { rule: rule.name, ending: rule.ending, ...given };
+    if (stage === 'queued' && isOnlyForAcceptance(rule.ending)) continue;
+    const stopper = given.stopperOf(rule);
+    trace?.push(traceOf(rule, stopper));
+    if (stopper !== null) {
+      if (stopper.open) given.passOver(rule, stopper.condition);
+      continue;
+    }
+    given.add(rule);
+    if (rule.ending !== undefined) return given.decision(policy, rule.name, rule.ending);
   }
-  trace?.push(traceOf(policy.otherwise, undefined));
-  return { rule: policy.otherwise.name, ending: policy.otherwise.ending, ...given };
+  trace?.push(traceOf(policy.otherwise, null));
+  return given.decision(policy, policy.otherwise.name, policy.otherwise.ending);
 }
 
-/** Each setting of the language has its line here and its line in `settingsOf`. */
-function add(rule: Rule, given: Given): void {
-  if (rule.retry !== undefined) given.retry = rule.retry;
-  if (rule.fallback !== undefined) given.fallback = rule.fallback;
+function isOnlyForAcceptance(ending: RuleEnding | undefined): boolean {
+  return ending?.kind === 'discard' || ending?.kind === 'redirect';
 }
 
-function traceOf(rule: Rule, failed: string | undefined): RuleTrace {
-  if (failed !== undefined) return { rule: rule.name, matched: false, failed, held: [], gave: [] };
-  const held = rule.when.map(({ describe }) => describe);
-  return { rule: rule.name, matched: true, held, gave: settingsOf(rule) };
+/** Of these a later rule's word replaces an earlier one's. */
+type Setting = 'retry' | 'warn' | 'fallback' | 'priority' | 'window' | 'bounces';
+
+/** The condition for which a rule does not count, and whether it could not be judged. */
+interface Stopper {
+  readonly condition: Condition;
+  readonly open: boolean;
 }
 
-function settingsOf({ ending, retry, fallback }: Rule): string[] {
-  const gave: string[] = [];
-  if (ending?.kind === 'route') gave.push(`route ${ending.routes.join(', ')}`);
-  if (ending?.kind === 'reject') gave.push(`reject ${ending.reply.code} ${ending.reply.enhanced}`);
-  if (retry !== undefined) gave.push(`retry ${retry.name}`);
-  if (fallback !== undefined) gave.push(`fallback on ${[...fallback.on].join(', ')} after ${fallback.after}`);
-  return gave;
+/** What the rules have said so far. */
+class Given {
+  readonly #facts: Facts;
+  readonly #stage: Stage;
+  readonly #tags: Set<string>;
+  readonly #openTags = new Set<string>();
+  readonly #missing = new Set<Missing>();
+  readonly #rules: Rule[] = [];
+
+  constructor({ from, to, tags = [], ...facts }: MailFacts, stage: Stage) {
+    this.#stage = stage;
+    this.#tags = new Set(tags);
+    const ofTags = { tags: this.#tags, openTags: this.#openTags };
+    this.#facts = { ...facts, ...ofTags, from: subjectOf(from), to: subjectOf(to) };
+  }
+
+  /** One that does not hold decides, whatever is unknown besides. */
+  stopperOf({ when }: Rule): Stopper | null {
+    let open: Condition | null = null;
+    for (const condition of when) {
+      const truth = condition.test(this.#facts);
+      if (truth === false) return { condition, open: false };
+      if (truth === null) open ??= condition;
+    }
+    return open && { condition: open, open: true };
+  }
+
+  /** A rule that hangs on the content matters at RCPT only if it could lead elsewhere. */
+  passOver({ ending, tags }: Rule, { needs }: Condition): void {
+    for (const missing of needs) if (missing === 'site' || ending !== undefined) this.#missing.add(missing);
+    // Nobody knows either what holds for rules that ask for its tags.
+    for (const tag of tags ?? []) this.#openTags.add(tag);
+  }
+
+  add(rule: Rule): void {
+    this.#rules.push(rule);
+    if (this.#stage === 'acceptance') for (const tag of rule.tags ?? []) this.#tags.add(tag);
+  }
+
+  decision(policy: Policy, rule: string, ending: RuleEnding): Decision {
+    const retry = this.#last('retry') ?? policy.defaultRetry;
+    const warn = this.#last('warn');
+    return {
+      rule,
+      ending,
+      retry: warn === undefined ? retry : { ...retry, warn },
+      fallback: this.#last('fallback') ?? policy.defaultFallback,
+      priority: this.#last('priority') ?? 'normal',
+      window: this.#last('window') ?? null,
+      bounces: this.#last('bounces') ?? { to: 'sender' },
+      fixed: { tags: [...this.#tags], header: this.#headerEdit(), copies: this.#copies() },
+      missing: this.#missing,
+    };
+  }
+
+  /** What the last rule that says anything of it says. */
+  #last<K extends Setting>(key: K): Rule[K] | undefined {
+    return this.#rules.findLast((rule) => rule[key] !== undefined)?.[key];
+  }
+
+  #headerEdit(): Decision['fixed']['header'] {
+    const edits = this.#rules.flatMap(({ header }) => header ?? []);
+    if (edits.length === 0) return null;
+    return { add: edits.flatMap(({ add }) => add), remove: edits.flatMap(({ remove }) => remove) };
+  }
+
+  #copies(): Copy[] {
+    return this.#rules.flatMap(({ copy }) => copy ?? []);
+  }
+}
+
+function traceOf(rule: Rule, stopper: Stopper | null): RuleTrace {
+  const { name } = rule;
+  if (stopper !== null) {
+    const { open, condition } = stopper;
+    const why = open ? { open: condition.describe } : { failed: condition.describe };
+    return { rule: name, matched: false, ...why, held: [], gave: [] };
+  }
+  return {
+    rule: name,
+    matched: true,
+    held: rule.when.map(({ describe }) => describe),
+    gave: settingsOf(rule),
+  };
 }

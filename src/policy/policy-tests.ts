@@ -3,6 +3,7 @@
 // Never delivers and never looks anything up: a test asks the same `decide` that mail asks.
 import { decide } from './evaluate.ts';
 import type { Decision, Policy } from './policy.ts';
+import { endingText } from './settings.ts';
 import type { PolicyTest } from './test-schema.ts';
 
 type Expectation = PolicyTest['expect'];
@@ -16,7 +17,8 @@ export interface Miss {
 
 /** What came out otherwise; empty: the test passes. */
 export function missesOf(policy: Policy, { mail, expect }: PolicyTest): Miss[] {
-  const decision = decide(policy, mail);
+  const { from, to } = mail;
+  const decision = decide(policy, { from, to });
   const { rule, route, retry, reject } = expect;
   const misses: (Miss | null)[] = [
     rule === undefined ? null : compare('rule', rule, decision.rule),
@@ -32,9 +34,9 @@ function compare(key: Miss['key'], wanted: string, got: string): Miss | null {
 }
 
 function wayOf({ ending }: Decision): string {
-  return ending.kind === 'route' ? ending.routes.join(', ') : `none: ${ending.reply.code}`;
+  return ending.kind === 'route' ? ending.routes.join(', ') : `none: ${endingText(ending)}`;
 }
 
 function answerOf({ ending }: Decision): string {
-  return ending.kind === 'reject' ? `${ending.reply.code}` : `none: route ${ending.routes.join(', ')}`;
+  return ending.kind === 'reject' ? `${ending.reply.code}` : `none: ${endingText(ending)}`;
 }

@@ -2,6 +2,9 @@
 // load.ts makes it from YAML; evaluate.ts and schedule.ts read it; it is replaced whole on reload.
 // Never does I/O and never changes.
 import type { FailureClass } from '../delivery/failure.ts';
+import type { MailHeader } from '../mail/envelope.ts';
+import type { HeaderEdit } from '../mail/header-edit.ts';
+import type { Priority } from '../queue/entry.ts';
 import type { Subject } from './match.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
@@ -136,28 +139,80 @@ export interface RejectReply {
   readonly text: string;
 }
 
-/** What a rule looks at; grows with the language. */
+/** What is known of one recipient of one message. Left out: nobody knows it yet. */
 export interface MailFacts {
   /** Full address, or `''` for the null sender. */
   readonly from: string;
   readonly to: string;
+  /** Who logged in; null: nobody did. */
+  readonly user?: string | null;
+  /** Address of the host that handed the message in; null: the daemon wrote it. */
+  readonly client?: string | null;
+  /** At least the fields that the policy's rules name; known once the content is. */
+  readonly header?: MailHeader;
+  /** Octets; known once the content is. */
+  readonly size?: number;
+  /** Where the recipient's direct mail goes; null: it cannot be found out. */
+  readonly site?: string | null;
+  /** Fixed when the message was accepted; at that moment, none. */
+  readonly tags?: readonly string[];
+  /** The moment for which the decision is, ms since the epoch. */
+  readonly at?: number;
 }
 
 /** The same as conditions look at it, made once for all rules. */
-export interface Facts {
+export interface Facts extends Omit<MailFacts, 'from' | 'to' | 'tags'> {
   readonly from: Subject;
   readonly to: Subject;
+  /** Grows while the rules are walked at acceptance. */
+  readonly tags: ReadonlySet<string>;
+  /** Those of rules that could not be judged. */
+  readonly openTags: ReadonlySet<string>;
 }
+
+/** What a decision may have to wait for: the message's content, or a look at the recipient's MX hosts. */
+export type Missing = 'content' | 'site';
+
+/** Null: it cannot be said as long as something is missing. */
+export type Truth = boolean | null;
 
 /** One condition of a rule, with the words that explain it. */
 export interface Condition {
   readonly describe: string;
-  test(facts: Facts): boolean;
+  /** What it needs beyond the envelope; empty: what is known at RCPT. */
+  readonly needs: ReadonlySet<Missing>;
+  test(facts: Facts): Truth;
 }
 
 export type RuleEnding =
   | { readonly kind: 'route'; readonly routes: readonly string[] }
-  | { readonly kind: 'reject'; readonly reply: RejectReply };
+  | { readonly kind: 'reject'; readonly reply: RejectReply }
+  | { readonly kind: 'hold'; readonly reason: string }
+  /** These two are carried out at acceptance; what is queued passes their rules over. */
+  | { readonly kind: 'discard' }
+  | { readonly kind: 'redirect'; readonly to: string };
+
+/** Hours and days at which something holds; null: all of them. */
+export interface Hours {
+  /** Minutes of the day: `22:00-06:00` is { from: 1320, to: 360 } and goes over midnight. */
+  readonly hours: { readonly from: number; readonly to: number } | null;
+  /** 0 is Sunday. */
+  readonly days: ReadonlySet<number> | null;
+  /** IANA name. */
+  readonly zone: string;
+}
+
+/** Who hears what became of the mail. */
+export type Bounces =
+  | { readonly to: 'sender' }
+  | { readonly to: 'nobody' }
+  | { readonly to: 'address'; readonly address: string };
+
+/** One more recipient: once a message, or once for each recipient that the rule fits. */
+export interface Copy {
+  readonly to: string;
+  readonly per: 'message' | 'recipient';
+}
 
 export interface Rule {
   readonly name: string;
@@ -167,6 +222,14 @@ export interface Rule {
   readonly ending?: RuleEnding;
   readonly retry?: RetrySchedule;
   readonly fallback?: Fallback;
+  readonly priority?: Priority;
+  readonly window?: Hours;
+  readonly bounces?: Bounces;
+  /** Ms after acceptance; in the place of the schedule's. */
+  readonly warn?: readonly number[];
+  readonly tags?: readonly string[];
+  readonly header?: HeaderEdit;
+  readonly copy?: Copy;
 }
 
 /** A rule that ends the walk for every mail that comes to it. */
@@ -183,6 +246,8 @@ export interface Policy {
   /** For mail that no rule ends. */
   readonly otherwise: LastRule;
   readonly defaultFallback: Fallback;
+  /** Names in lower case of the header fields that rules look at: what acceptance keeps of a header. */
+  readonly headerFields: ReadonlySet<string>;
 }
 
 /** One rule as it was tested: the material of every explanation. */
@@ -191,10 +256,20 @@ export interface RuleTrace {
   readonly matched: boolean;
   /** The first condition that did not hold. */
   readonly failed?: string;
+  /** The first condition that could not be judged, of a rule in which none failed. */
+  readonly open?: string;
   /** The conditions of a rule that matched; empty when it is for every mail. */
   readonly held: readonly string[];
   /** Settings that the rule contributed: `route direct, provider`, `retry hourly`, … */
   readonly gave: readonly string[];
+}
+
+/** What acceptance does once and for all: it is kept with the mail, and no later policy changes it. */
+export interface FixedAtAcceptance {
+  readonly tags: readonly string[];
+  /** Of all rules that fit, in their order; null: nothing. */
+  readonly header: HeaderEdit | null;
+  readonly copies: readonly Copy[];
 }
 
 /** What policy says of one recipient of one message. */
@@ -202,8 +277,16 @@ export interface Decision {
   /** Name of the rule that ended the walk. */
   readonly rule: string;
   readonly ending: RuleEnding;
+  /** With the warnings that a rule's `warn` put in the place of the schedule's. */
   readonly retry: RetrySchedule;
   readonly fallback: Fallback;
+  readonly priority: Priority;
+  /** When attempts may be made; null: always. */
+  readonly window: Hours | null;
+  readonly bounces: Bounces;
+  readonly fixed: FixedAtAcceptance;
+  /** What was not known and might have led elsewhere: rules that hang on it were passed over. */
+  readonly missing: ReadonlySet<Missing>;
 }
 
 /** A decision with every rule that was looked at on the way to it. */

@@ -22,6 +22,15 @@ export interface RouteState {
   readonly failure: { readonly class: FailureClass; readonly permanent: boolean } | null;
   /** The last attempt may have delivered the message: the next one must go the same way. */
   readonly inDoubt: boolean;
+  /** Why mail like this passes a route over for now, whatever became of it there; null: it does not. */
+  readonly passed: (route: string) => Passed | null;
+}
+
+/** A route that takes no such mail for now: its budget is used up, or its site was left. */
+export interface Passed {
+  readonly reason: string;
+  /** When it may take mail again, ms since the epoch. */
+  readonly until: number;
 }
 
 export interface RouteChoice {
@@ -40,15 +49,33 @@ export const neverFallsBack: ReadonlySet<FailureClass> = new Set(['unknown-user'
 
 /** A permanent failure whose choice is the present route again is a bounce. */
 export function chooseRoute({ routes, fallback }: RouteList, state: RouteState): RouteChoice {
-  const { present } = state;
-  if (present === null) return choice(routes, 0, 'first in the list');
+  const { present, passed } = state;
+  if (present === null) return firstOpen(routes, choice(routes, 0, 'first in the list'), passed);
   const index = routes.indexOf(present);
   if (state.inDoubt) return { route: present, index, reason: 'the last attempt is in doubt' };
-  if (index < 0) return choice(routes, 0, `${present} is not in the list any more`);
+  if (index < 0)
+    return firstOpen(routes, choice(routes, 0, `${present} is not in the list any more`), passed);
   const cause = causeToLeave(fallback, state);
-  if (cause === null) return choice(routes, index, 'no reason to leave it');
+  if (cause === null) return firstOpen(routes, choice(routes, index, 'no reason to leave it'), passed);
   if (index === routes.length - 1) return choice(routes, index, `last in the list, ${cause}`);
-  return choice(routes, index + 1, `fallback from ${present}: ${cause}`);
+  return firstOpen(routes, choice(routes, index + 1, `fallback from ${present}: ${cause}`), passed);
+}
+
+/** From `wanted` on, the first route that is not passed over; where all are, the one that takes mail soonest. */
+function firstOpen(
+  routes: readonly string[],
+  wanted: RouteChoice,
+  passed: RouteState['passed'],
+): RouteChoice {
+  const why = passed(wanted.route);
+  if (why === null) return wanted;
+  let soonest = { index: wanted.index, ...why };
+  for (let index = wanted.index + 1; index < routes.length; index++) {
+    const other = passed(routes[index] as string);
+    if (other === null) return choice(routes, index, `${wanted.route} is passed over: ${why.reason}`);
+    if (other.until < soonest.until) soonest = { index, ...other };
+  }
+  return choice(routes, soonest.index, `waits: ${soonest.reason}`);
 }
 
 function causeToLeave(fallback: Fallback, state: RouteState): string | null {

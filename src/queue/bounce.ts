@@ -56,7 +56,7 @@ export async function report(
     recipients: [to],
     eightBit: built.eightBit,
   } as const;
-  const { entries, discarded } = enqueue(dsn, placementContext(house));
+  const { entries, discarded } = enqueue({ ...dsn, size: built.content.length }, placementContext(house));
   const body = house.spool.receive('dsn');
   await body.write(built.content);
   return { message: dsn, entries, discarded: discarded.length, body };

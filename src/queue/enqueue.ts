@@ -5,7 +5,7 @@ import type { Message } from '../mail/envelope.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
 import { expiryOf, nextWarning } from '../policy/schedule.ts';
 import type { DestinationKey, Hold, QueueEntry } from './entry.ts';
-import { type Discarded, discardedBy, type PlacementContext, place } from './placement.ts';
+import { type Discarded, discardedBy, holdReason, type PlacementContext, place } from './placement.ts';
 
 export interface Enqueued {
   readonly entries: readonly QueueEntry[];
@@ -17,7 +17,7 @@ export interface Enqueued {
  * Recipients that policy rejects are held here with the rule's name: a client's were refused at
  * RCPT already, and what the daemon wrote itself has nobody to be refused to.
  */
-export function enqueue(message: Omit<Message, 'size'>, context: PlacementContext): Enqueued {
+export function enqueue(message: Message, context: PlacementContext): Enqueued {
   const all = message.recipients.map((_, index) => index);
   const entries: QueueEntry[] = [];
   const placements = place(message, all, null, context);
@@ -28,7 +28,7 @@ export function enqueue(message: Omit<Message, 'size'>, context: PlacementContex
       const { destination, decision, reason: routeReason } = placement;
       entries.push({ ...fresh(message, destination, recipients, decision.retry), routeReason });
     } else {
-      const reason = `rule "${placement.rule}" rejects it: ${placement.reply.text}`;
+      const reason = holdReason(placement);
       const hold: Hold = { reason, since: message.arrived, by: 'policy' };
       entries.push({ ...fresh(message, HELD, recipients, context.policy.defaultRetry), hold });
     }
@@ -40,7 +40,7 @@ export function enqueue(message: Omit<Message, 'size'>, context: PlacementContex
 const HELD: DestinationKey = 'held';
 
 function fresh(
-  message: Omit<Message, 'size'>,
+  message: Message,
   destination: DestinationKey,
   recipients: readonly number[],
   schedule: RetrySchedule,

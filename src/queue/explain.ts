@@ -23,7 +23,7 @@ export async function explainNew(house: House, mail: MailFacts): Promise<Explana
   const policy = house.policy();
   const decision = decide(policy, mail);
   const site = await lookUpSite(house, policy, decision, domainOf(mail.to));
-  const present = presentOf(house, {}, decision, mail.to, null, site);
+  const present = presentOf(house, { id: '' }, decision, mail.to, null, site);
   return { ...explainMail(policy, mail, site), present };
 }
 
@@ -73,7 +73,7 @@ function knownSite(house: House, policy: Policy, decision: Decision, to: string)
 /** Null for a recipient that no route takes. */
 function presentOf(
   house: House,
-  message: Pick<Placed, 'routeOverride'>,
+  message: Pick<Placed, 'id' | 'routeOverride'>,
   decision: Decision,
   to: string,
   entry: QueueEntry | null,

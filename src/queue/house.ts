@@ -40,6 +40,9 @@ export function placementContext(house: Pick<House, 'policy' | 'destinations' | 
   const now = house.clock.now();
   return {
     policy: house.policy(),
+    now,
     door: (key) => closedDoor(house.destinations.get(key), now),
+    site: () => undefined,
+    passed: () => null,
   };
 }

@@ -11,7 +11,7 @@ import type { IncomingMessage, Intake, Reply, Submission } from '../relay/intake
 import { type BodyWriter, type Spool, SpoolFull } from '../spool/spool.ts';
 import { enqueue } from './enqueue.ts';
 import type { DestinationKey } from './entry.ts';
-import type { PlacementContext } from './placement.ts';
+import { factsOf, type PlacementContext } from './placement.ts';
 
 export interface IntakeOptions {
   readonly spool: Spool;
@@ -37,9 +37,10 @@ export class QueueIntake implements Intake {
     this.#options = options;
   }
 
-  checkRecipient(_client: Client, from: Address, to: Address): Reply | null {
-    const { ending } = decide(this.#options.context().policy, { from, to });
-    return ending.kind === 'reject' ? ending.reply : null;
+  checkRecipient(client: Client, from: Address, to: Address): Reply | null {
+    const context = this.#options.context();
+    const { ending, missing } = decide(context.policy, factsOf({ from, client }, to, [], context));
+    return ending.kind === 'reject' && !missing.has('content') ? ending.reply : null;
   }
 
   begin(submission: Submission): IncomingMessage | Reply {
@@ -136,7 +137,7 @@ export async function commitMessage(
   message: Omit<Message, 'size'>,
   body: BodyWriter,
 ): Promise<Message> {
-  const { entries, discarded } = enqueue(message, options.context());
+  const { entries, discarded } = enqueue({ ...message, size: body.size }, options.context());
   const committed = await options.spool.commit({ message, entries, discarded: discarded.length, body });
   options.observer.event(acceptedEvent(committed));
   for (const { index, route } of discarded) {

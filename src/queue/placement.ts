@@ -1,10 +1,17 @@
 // Where each recipient of a message belongs now: its destination, and the decision that says so.
 // Asked when mail is queued, before each attempt and in a review; policy/ decides, this groups.
 // Never changes anything: it returns groups, the caller commits them.
-import { domainOf, type Message } from '../mail/envelope.ts';
+import { domainOf, type Message, type QueueId } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
-import type { Decision, Policy, RejectReply } from '../policy/policy.ts';
-import { chooseRoute, type RouteChoice, type RouteList } from '../policy/routing.ts';
+import { hoursText } from '../policy/hours.ts';
+import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
+import {
+  chooseRoute,
+  type Passed,
+  type RouteChoice,
+  type RouteList,
+  type RouteState,
+} from '../policy/routing.ts';
 import type { BackOff } from './destinations.ts';
 import { type DestinationKey, destinationKey, parseDestination, type QueueEntry } from './entry.ts';
 
@@ -24,7 +31,20 @@ export type Placement =
       readonly rule: string;
       readonly reply: RejectReply;
       readonly recipients: readonly number[];
+    }
+  | {
+      readonly kind: 'hold';
+      readonly rule: string;
+      readonly reason: string;
+      readonly recipients: readonly number[];
     };
+
+/** Why policy keeps the mail of such a placement from being tried. */
+export function holdReason(placement: Extract<Placement, { kind: 'reject' | 'hold' }>): string {
+  const { rule } = placement;
+  if (placement.kind === 'hold') return `rule "${rule}": ${placement.reason}`;
+  return `rule "${rule}" would now reject it: ${placement.reply.text}`;
+}
 
 /** A recipient whose mail ends at a discard route. */
 export interface Discarded {
@@ -39,25 +59,56 @@ export function discardedBy(placements: readonly Placement[]): Discarded[] {
   });
 }
 
-/** What placing needs to know of the world: the policy in force and which doors are closed. */
+/** What placing needs to know of the world: the policy in force, which doors are closed, where domains' mail goes. */
 export interface PlacementContext {
   readonly policy: Policy;
+  readonly now: number;
   /** What closed a destination's door, while it is closed; null: a message may knock. */
   readonly door: (destination: DestinationKey) => Pick<BackOff, 'failures' | 'last'> | null;
+  /** The site of a domain's direct mail; null: it cannot be found out; undefined: nobody looked lately. */
+  readonly site: (domain: string) => string | null | undefined;
+  /** Why a message to a domain passes a route over for now. */
+  readonly passed: (route: string, message: QueueId, domain: string) => Passed | null;
 }
 
-export type Placed = Pick<Message, 'from' | 'recipients' | 'routeOverride'>;
+/** What placing looks at. */
+export type Placed = Pick<Message, 'id' | 'from' | 'recipients' | 'routeOverride' | 'client' | 'header'> &
+  Partial<Pick<Message, 'size'>>;
 
-/** Groups `recipients` (indexes) of the message; `entry` is their present state, if they have one. */
+/** What the rules may look at. `header` and `size` are left out while the content is not known. */
+export function factsOf(
+  { from, client, header, size }: Partial<Placed> & Pick<Placed, 'from'>,
+  to: string,
+  tags: readonly string[],
+  context: Pick<PlacementContext, 'now' | 'site'>,
+): MailFacts {
+  const site = context.site(domainOf(to));
+  return {
+    from,
+    to,
+    user: client?.user ?? null,
+    client: client?.address ?? null,
+    tags,
+    at: context.now,
+    ...(size !== undefined && { size, header: header ?? {} }),
+    ...(site !== undefined && { site }),
+  };
+}
+
+/**
+ * Groups `recipients` (indexes) of the message; `entry` is their present state, if they have one, and
+ * `tags` what acceptance gave them.
+ */
 export function place(
   message: Placed,
   recipients: readonly number[],
   entry: QueueEntry | null,
   context: PlacementContext,
+  tags: readonly string[] = entry?.tags ?? [],
 ): Placement[] {
   const groups = new Map<string, Placement & { recipients: number[] }>();
   for (const index of recipients) {
-    const placement = placeOne(message, index, entry, context);
+    const placement = placeOne(message, index, entry, tags, context);
     const key = groupKey(placement);
     const group = groups.get(key);
     if (group) group.recipients.push(index);
@@ -70,14 +121,15 @@ function placeOne(
   message: Placed,
   index: number,
   entry: QueueEntry | null,
+  tags: readonly string[],
   context: PlacementContext,
 ): Placement {
   const to = message.recipients[index] ?? '';
   const recipients = [index];
-  const decision = decide(context.policy, { from: message.from, to });
-  if (decision.ending.kind === 'reject') {
-    return { kind: 'reject', rule: decision.rule, reply: decision.ending.reply, recipients };
-  }
+  const decision = decide(context.policy, factsOf(message, to, tags, context), 'queued');
+  const { rule, ending } = decision;
+  if (ending.kind === 'reject') return { kind: 'reject', rule, reply: ending.reply, recipients };
+  if (ending.kind === 'hold') return { kind: 'hold', rule, reason: ending.reason, recipients };
   const { route, reason } = routeChoice(message, decision, to, entry, context);
   if (context.policy.routes.get(route)?.via === 'discard') return { kind: 'discard', route, recipients };
   const destination = destinationOf(context.policy, route, to);
@@ -89,7 +141,7 @@ export const FORCED = 'the operator chose it';
 
 /** The route that a recipient takes now, and why; `decision` is one that ends in routes. */
 export function routeChoice(
-  message: Pick<Placed, 'routeOverride'>,
+  message: Pick<Placed, 'id' | 'routeOverride'>,
   decision: Decision,
   to: string,
   entry: QueueEntry | null,
@@ -103,6 +155,7 @@ export function routeChoice(
   if (decision.ending.kind !== 'route') throw new Error('a rejected recipient has no route');
   const list = { routes: decision.ending.routes, fallback: decision.fallback };
   const doorOf = (route: string) => context.door(destinationOf(policy, route, to));
+  const passed: RouteState['passed'] = (route) => context.passed(route, message.id, domainOf(to));
   const present = entry ? parseDestination(entry.destination).route : null;
   const door = present === null ? null : doorOf(present);
   const choice = chooseRoute(list, {
@@ -111,6 +164,7 @@ export function routeChoice(
     destinationFailures: door?.failures ?? 0,
     failure: door?.last ?? entry?.last ?? null,
     inDoubt: entry?.doubt !== undefined,
+    passed,
   });
   if (!policy.routes.has(choice.route)) {
     return {
@@ -119,7 +173,7 @@ export function routeChoice(
       reason: `there is no ${choice.route} any more`,
     };
   }
-  return choice.route === present ? choice : pastClosedDoors(choice, list, doorOf);
+  return choice.route === present ? choice : pastClosedDoors(choice, list, doorOf, passed);
 }
 
 /** A fallback whose own door is closed is no help: on to the next one, as its failures allow. */
@@ -127,11 +181,13 @@ function pastClosedDoors(
   first: RouteChoice,
   list: RouteList,
   doorOf: (route: string) => Pick<BackOff, 'failures' | 'last'> | null,
+  passed: RouteState['passed'],
 ): RouteChoice {
   let choice = first;
   for (let door = doorOf(choice.route); door; door = doorOf(choice.route)) {
     const { failures: destinationFailures, last: failure } = door;
-    const state = { present: choice.route, routeAttempts: 0, destinationFailures, failure, inDoubt: false };
+    const known = { routeAttempts: 0, inDoubt: false, passed };
+    const state = { ...known, present: choice.route, destinationFailures, failure };
     const next = chooseRoute(list, state);
     if (next.index === choice.index) break;
     choice = next;
@@ -147,6 +203,7 @@ export function destinationOf(policy: Policy, route: string, to: string): Destin
 function groupKey(placement: Placement): string {
   if (placement.kind === 'discard') return `discard ${placement.route}`;
   if (placement.kind === 'reject') return `reject ${placement.rule}`;
-  const { rule, retry } = placement.decision;
-  return `queue ${placement.destination} ${rule} ${retry.name}`;
+  if (placement.kind === 'hold') return `hold ${placement.rule}`;
+  const { rule, retry, priority, window } = placement.decision;
+  return ['queue', placement.destination, rule, retry.name, priority, window && hoursText(window)].join(' ');
 }

@@ -3,7 +3,7 @@
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
 import { type QueueEntry, replacing } from './entry.ts';
-import { type Discarded, discardedBy, type Placement } from './placement.ts';
+import { type Discarded, discardedBy, holdReason, type Placement } from './placement.ts';
 
 export interface Relocation {
   readonly change: Change;
@@ -21,9 +21,8 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
   for (const placement of placements) {
     const part = { ...entry, recipients: placement.recipients, seq: placement.recipients[0] ?? entry.seq };
     if (placement.kind === 'discard') continue;
-    if (placement.kind === 'reject') {
-      const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
-      put.push({ ...part, hold: { reason, since: now, by: 'policy' } });
+    if (placement.kind !== 'queue') {
+      put.push({ ...part, hold: { reason: holdReason(placement), since: now, by: 'policy' } });
     } else if (placement.destination === entry.destination) put.push(part);
     else {
       const { destination, reason: routeReason } = placement;

@@ -82,15 +82,15 @@ function misplaced(house: House, entry: QueueEntry): Misplaced | null {
   const placements = place(message, entry.recipients, entry, placementContext(house));
   const { hold, ...free } = entry;
   // What policy holds, policy lets go; everything else is an operator's to release.
-  const stays = hold ? hold.by !== 'policy' || isRejected(placements) : inPlace(entry, placements);
+  const stays = hold ? hold.by !== 'policy' || isStillHeld(placements) : inPlace(entry, placements);
   if (stays) return null;
   const now = house.clock.now();
   const moving = hold ? { ...free, due: now } : free;
   return { message, relocation: relocate(moving, placements, now) };
 }
 
-function isRejected(placements: readonly Placement[]): boolean {
-  return placements.every(({ kind }) => kind === 'reject');
+function isStillHeld(placements: readonly Placement[]): boolean {
+  return placements.every(({ kind }) => kind === 'reject' || kind === 'hold');
 }
 
 /** Reports what a committed relocation did and wakes the destinations that got mail. */

@@ -7,7 +7,7 @@ import type { Message } from '../mail/envelope.ts';
 import { expiryOf, nextAttempt } from '../policy/schedule.ts';
 import type { Outcome } from '../spool/spool.ts';
 import type { Doubt, QueueEntry } from './entry.ts';
-import { type Placement, type PlacementContext, place } from './placement.ts';
+import { holdReason, type Placement, type PlacementContext, place } from './placement.ts';
 
 /** How one recipient came out of one attempt. */
 export type RecipientOutcome =
@@ -34,7 +34,6 @@ export interface Settlement {
 }
 
 export interface SettleContext extends PlacementContext {
-  readonly now: number;
   readonly random: Random;
 }
 
@@ -107,9 +106,8 @@ function follow(
     return { kind: 'deferred', index, failure, entry };
   };
   if (placement.kind === 'discard') return { kind: 'discarded', index, failure, route: placement.route };
-  if (placement.kind === 'reject') {
-    const reason = `rule "${placement.rule}" would now reject it: ${placement.reply.text}`;
-    return defer({ hold: { reason, since: now, by: 'policy' }, due: now });
+  if (placement.kind !== 'queue') {
+    return defer({ hold: { reason: holdReason(placement), since: now, by: 'policy' }, due: now });
   }
   // A stop breaks off what is under way; past its final dot the peer may be at work on it all the same.
   if (failure.aborted) return defer({ due: failure.inDoubt ? now + DOUBT_PAUSE_MS : now });

@@ -188,6 +188,6 @@ class Story {
   #context(): SettleContext {
     const now = this.#now;
     const door: SettleContext['door'] = (key) => closedDoor(this.#destinations.get(key), now);
-    return { policy: this.#policy, door, now, random: middle };
+    return { policy: this.#policy, door, now, random: middle, site: () => undefined, passed: () => null };
   }
 }

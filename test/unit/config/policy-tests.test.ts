@@ -70,7 +70,7 @@ test('mail that is rejected takes no route; every miss of every file is told', (
       '1.yaml:9:63: tests[0].expect.route: the test fails: for mail from <> to a@b.example',
     ),
     expect.stringContaining('2.yaml:4:13: tests[0].expect.rule:'),
-    expect.stringMatching(/2\.yaml:5:14: tests\[0\]\.expect\.route: .* is "none: 550", not "provider"/),
+    expect.stringMatching(/2\.yaml:5:14: tests\[0\]\.expect\.route: .* is "none: reject 550 5.7.1", not "provider"/),
   ]);
 });
 

@@ -71,7 +71,7 @@ function mailThen(policy: Policy, row: Row): Row {
   const { rule, ending } = decide(policy, { from: message.from, to: row.To ?? '' });
   const told = (Then: string): Row => ({ ...row, Rule: rule, Then });
   if (ending.kind === 'reject') return told(`rejected with ${ending.reply.code} ${ending.reply.enhanced}`);
-  const context = { policy, door: () => null };
+  const context = { policy, now: arrived, door: () => null, site: () => undefined, passed: () => null };
   const [entry] = enqueue(message, context).entries;
   if (!entry) return told('discarded');
   if (row['So far'] === 'new') return told(`by ${parseDestination(entry.destination).route}`);

@@ -13,7 +13,13 @@ const list = {
 const anything: ReadonlySet<FailureClass> = new Set(failureClasses);
 
 function state(changes: Partial<RouteState>): RouteState {
-  const quiet = { routeAttempts: 0, destinationFailures: 0, failure: null, inDoubt: false };
+  const quiet = {
+    routeAttempts: 0,
+    destinationFailures: 0,
+    failure: null,
+    inDoubt: false,
+    passed: () => null,
+  };
   return { present: 'direct', ...quiet, ...changes };
 }
 

@@ -13,7 +13,13 @@ test('an entry that was settled while others were changed keeps what the attempt
     house,
     intake: {
       ...house,
-      context: () => ({ policy: house.policy(), door: () => null }),
+      context: () => ({
+        policy: house.policy(),
+        now: 0,
+        door: () => null,
+        site: () => undefined,
+        passed: () => null,
+      }),
       arrived: () => undefined,
     },
     reload: async () => [],

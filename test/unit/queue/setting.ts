@@ -66,7 +66,13 @@ export function placing(
   yaml: string,
   doors: Readonly<Record<string, { failures: number; last: Failure }>> = {},
 ): PlacementContext {
-  return { policy: policyFrom(yaml), door: (key) => doors[key] ?? null };
+  return {
+    policy: policyFrom(yaml),
+    now: ARRIVED,
+    door: (key) => doors[key] ?? null,
+    site: () => undefined,
+    passed: () => null,
+  };
 }
 
 export function settling(yaml: string, changes: Partial<SettleContext> = {}): SettleContext {

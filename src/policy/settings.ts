@@ -1,0 +1,42 @@
+// What a rule gives, in the words of the policy file.
+// evaluate.ts puts it into traces; explanations, listings and diffs of policies show it.
+// Never says what a rule is for: its conditions have their own words.
+import type { Bounces, Rule, RuleEnding } from './policy.ts';
+
+/** Each setting of the language has its line here. */
+export function settingsOf(rule: Rule): string[] {
+  const { ending, retry, fallback, priority, bounces, tags, header, copy } = rule;
+  const gave: (string | null)[] = [
+    ending === undefined ? null : endingText(ending),
+    retry === undefined ? null : `retry ${retry.name}`,
+    fallback === undefined ? null : `fallback on ${[...fallback.on].join(', ')} after ${fallback.after}`,
+    priority === undefined ? null : `priority ${priority}`,
+    bounces === undefined ? null : `bounces to ${bouncesText(bounces)}`,
+    tags === undefined ? null : `tag ${tags.join(', ')}`,
+    header === undefined
+      ? null
+      : `header ${[...header.add.map(({ name }) => `+${name}`), ...header.remove.map((name) => `-${name}`)].join(', ')}`,
+    copy === undefined ? null : `copy to ${copy.to}, once a ${copy.per}`,
+  ];
+  return gave.filter((one) => one !== null);
+}
+
+/** How a rule ends: `route direct, provider`, `reject 550 5.1.2`, `hold: too big`. */
+export function endingText(ending: RuleEnding): string {
+  switch (ending.kind) {
+    case 'route':
+      return `route ${ending.routes.join(', ')}`;
+    case 'reject':
+      return `reject ${ending.reply.code} ${ending.reply.enhanced}`;
+    case 'hold':
+      return `hold: ${ending.reason}`;
+    case 'discard':
+      return 'discard';
+    case 'redirect':
+      return `redirect to ${ending.to}`;
+  }
+}
+
+function bouncesText(bounces: Bounces): string {
+  return bounces.to === 'address' ? bounces.address : bounces.to;
+}
