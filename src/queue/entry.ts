@@ -35,6 +35,8 @@ export interface Hold {
 
 /** Who goes first within a destination: what policy calls urgent, everything else, what can wait. */
 export type Priority = 'high' | 'normal' | 'low';
+/** The most urgent first. */
+export const priorities = ['high', 'normal', 'low'] as const satisfies readonly Priority[];
 
 /** Under which decision an attempt was made. */
 export interface AttemptDecision {
@@ -106,6 +108,15 @@ export function withDecision(
   const { route } = parseDestination(entry.destination);
   const decision = { at, rule, route, reason: entry.routeReason ?? reason };
   return { ...entry, decisions: [...(entry.decisions ?? []), decision].slice(-KEPT_DECISIONS) };
+}
+
+export function priorityOf({ priority }: Pick<QueueEntry, 'priority'>): Priority {
+  return priority ?? 'normal';
+}
+
+export function withPriority(entry: QueueEntry, priority: Priority): QueueEntry {
+  const { priority: _, ...rest } = entry;
+  return priority === 'normal' ? rest : { ...rest, priority };
 }
 
 /** The part of a change that puts these entries in the place of one. */

@@ -1,7 +1,8 @@
 // Hands out what is due, each entry to one at a time, and keeps it from others while it changes.
 // disk-spool.ts asks it for runs and tells it of every commit; due.ts, claims.ts and store.ts serve it.
 // Never hands out an entry in a state that it no longer has.
-import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
+import type { Random } from '../clock/random.ts';
+import type { DestinationKey, EntryKey, Priority, QueueEntry } from '../queue/entry.ts';
 import { Claims } from './claims.ts';
 import { DueWindows } from './due.ts';
 import type { Journal } from './journal.ts';
@@ -17,18 +18,17 @@ export class Claiming {
   readonly #body: (id: string) => Promise<Body>;
   #closed = false;
 
-  constructor(store: Store, journal: Journal, body: (id: string) => Promise<Body>) {
+  constructor(store: Store, journal: Journal, body: (id: string) => Promise<Body>, random: Random) {
     this.#store = store;
     this.#claims = new Claims(journal);
-    this.#windows = new DueWindows(store, (key) => !this.#claims.isBusy(key));
+    this.#windows = new DueWindows(store.due, (key) => !this.#claims.isBusy(key), random);
     this.#body = body;
   }
 
   claim(destination: DestinationKey, now: number): Claim | null {
     for (;;) {
-      const key = this.#windows.first(destination);
-      if (key === undefined || key.due > now) return null;
-      this.#windows.remove(destination, key);
+      const key = this.#windows.take(destination, now);
+      if (key === undefined) return null;
       const entry = this.#store.entry(key);
       if (entry?.destination !== destination || entry.due !== key.due || entry.hold) continue;
       const stored = this.#store.message(key.id);
@@ -46,17 +46,19 @@ export class Claiming {
   }
 
   #giveBack(entry: QueueEntry): void {
-    if (!this.#claims.release(entry)) return;
-    this.#windows.released(entry.destination);
-    this.#windows.insert(entry.destination, entry);
+    if (this.#claims.release(entry)) this.#windows.givenBack(entry);
   }
 
   nextDue(destination: DestinationKey): number | null {
-    return this.#windows.first(destination)?.due ?? null;
+    return this.#windows.nextDue(destination);
   }
 
   dueCount(destination: DestinationKey, now: number, limit: number): number {
     return this.#windows.count(destination, now, limit);
+  }
+
+  urgency(destination: DestinationKey, now: number): Priority | null {
+    return this.#windows.urgency(destination, now);
   }
 
   /** Claimed, or about to change. */
@@ -80,7 +82,7 @@ export class Claiming {
     if (this.#closed) return;
     for (const key of keys) {
       const entry = this.#store.entry(key);
-      if (entry !== undefined && !entry.hold) this.#windows.insert(entry.destination, entry);
+      if (entry !== undefined && !entry.hold) this.#windows.insert(entry);
     }
   }
 
@@ -89,14 +91,14 @@ export class Claiming {
     for (const entry of came) this.#unclaimed(this.#claims.release(entry));
     for (const entry of left) {
       this.#unclaimed(this.#claims.forget(entry));
-      this.#windows.remove(entry.destination, entry);
+      this.#windows.remove(entry);
     }
-    for (const entry of came) if (!entry.hold) this.#windows.insert(entry.destination, entry);
+    for (const entry of came) if (!entry.hold) this.#windows.insert(entry);
   }
 
   /** Where it was claimed: a change may have moved it to another destination. */
   #unclaimed(claimed: QueueEntry | undefined): void {
-    if (claimed !== undefined) this.#windows.released(claimed.destination);
+    if (claimed !== undefined) this.#windows.settled(claimed);
   }
 
   close(): void {

@@ -3,8 +3,9 @@
 // Never says that mail is safe before it is, and never forgets what it said.
 import type { Clock } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
+import type { Random } from '../clock/random.ts';
 import type { Message, Origin, QueueId } from '../mail/envelope.ts';
-import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
+import type { DestinationKey, EntryKey, Priority, QueueEntry } from '../queue/entry.ts';
 import { BodyRoom, SpoolBody } from './bodies.ts';
 import { Claiming } from './claiming.ts';
 import { Commits } from './commits.ts';
@@ -47,6 +48,7 @@ export interface Parts {
   /** Octets of segments up to which nothing is copied. */
   readonly copyAbove: number;
   readonly clock: Clock;
+  readonly random: Random;
   readonly reached: ReachMilestone;
   onFatal(error: Error): void;
   onCommit?(ms: number, works: number): void;
@@ -71,7 +73,7 @@ export class DiskSpool implements Spool {
     this.recovery = parts.recovery;
     this.#store = store;
     this.#totals = store.totals().totals;
-    this.#claiming = new Claiming(store, parts.journal, (id) => this.#bodyOf(id));
+    this.#claiming = new Claiming(store, parts.journal, (id) => this.#bodyOf(id), parts.random);
     this.#commits = new Commits({
       store,
       segments,
@@ -176,8 +178,12 @@ export class DiskSpool implements Spool {
     return this.#claiming.dueCount(destination, now, limit);
   }
 
+  urgency(destination: DestinationKey, now: number): Priority | null {
+    return this.#claiming.urgency(destination, now);
+  }
+
   stock(): Iterable<DestinationStock> {
-    return this.#store.stock();
+    return this.#store.due.stock();
   }
 
   timers(now: number, limit: number, after: DueTimer | null = null): DueTimer[] {

@@ -70,6 +70,7 @@ export async function openDiskSpool(options: DiskSpoolOptions): Promise<Spool> {
       space: new FreeSpace(files, folder, minFree, clock),
       copyAbove: segmentSize,
       clock,
+      random,
       reached,
       onFatal,
       ...(onCommit && { onCommit }),

@@ -1,7 +1,13 @@
-// How entries are found in the index: by destination and due time, and by the time of their timers.
-// store.ts keeps the keys in lmdb, in the order of their parts; due.ts keeps some of them in memory.
+// How entries are found in the index: by destination, priority and due time, and by the time of their timers.
+// store.ts keeps the keys in lmdb, in the order of their parts; lane.ts keeps some of them in memory.
 // Never holds an entry's state: a key says where to look.
-import type { EntryKey, QueueEntry } from '../queue/entry.ts';
+import {
+  type DestinationKey,
+  type EntryKey,
+  type Priority,
+  priorityOf,
+  type QueueEntry,
+} from '../queue/entry.ts';
 
 /** An entry's place in the index of what is due. */
 export interface DueKey extends EntryKey {
@@ -19,14 +25,38 @@ export const LAST_ID = '~';
 /** Longest destination key in octets; lmdb takes 1978 for the whole key. */
 const LONGEST_DESTINATION = 1024;
 
-/** By destination and due time; a held entry comes last. */
+/**
+ * What the keys of one destination's mail of one priority begin with. Normal mail has the key that all
+ * mail had before there were priorities. A word sorts after every number: the lanes of a destination lie
+ * side by side, normal first, and none is within the range of another.
+ */
+export type Lane =
+  | readonly [destination: DestinationKey]
+  | readonly [destination: DestinationKey, priority: 'high' | 'low'];
+
+export function laneOf(destination: DestinationKey, priority: Priority): Lane {
+  return priority === 'normal' ? [destination] : [destination, priority];
+}
+
+/** By lane and due time; a held entry comes last. */
 export function dueKey(entry: QueueEntry): IndexKey {
-  return [entry.destination, entry.hold ? HELD : entry.due, entry.id, entry.seq];
+  const { due, id, seq } = dueKeyOf(entry);
+  return [...laneOf(entry.destination, priorityOf(entry)), due, id, seq];
+}
+
+export function dueKeyOf({ due, id, seq, hold }: QueueEntry): DueKey {
+  return { due: hold ? HELD : due, id, seq };
 }
 
 export function asDueKey(key: unknown): DueKey {
-  const [, due, id, seq] = key as [string, number, string, number];
+  const [due, id, seq] = (key as IndexKey).slice(-3) as [number, string, number];
   return { due, id, seq };
+}
+
+export function compareDue(a: DueKey, b: DueKey): number {
+  if (a.due !== b.due) return a.due - b.due;
+  if (a.id !== b.id) return a.id < b.id ? -1 : 1;
+  return a.seq - b.seq;
 }
 
 /** By the time of the entry's expiry or warning; a held entry neither expires nor warns. */

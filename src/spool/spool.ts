@@ -2,7 +2,7 @@
 // relay/ commits into it, queue/ claims from it and settles in it; disk.ts is the kind for one machine.
 // Never decides anything: no policy, no schedule, no network.
 import type { Message, Origin } from '../mail/envelope.ts';
-import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
+import type { DestinationKey, EntryKey, Priority, QueueEntry } from '../queue/entry.ts';
 
 /** Ways a recipient's story ends. */
 export const outcomes = ['delivered', 'bounced', 'expired', 'discarded', 'removed'] as const;
@@ -119,14 +119,17 @@ export interface Spool {
   change(change: Change): Promise<void>;
 
   /**
-   * The next entry of the destination that is due, exclusively, or null. Earliest due first. Null too
-   * when nothing can be written any more: what cannot be settled is not begun.
+   * The next entry of the destination that is due, exclusively, or null. Priorities take turns, six of ten
+   * for high and one for low; within one the earliest due goes first. Null too when nothing can be written
+   * any more: what cannot be settled is not begun.
    */
   claim(destination: DestinationKey, now: number): Claim | null;
   /** The earliest due time among unclaimed entries of the destination, or null. */
   nextDue(destination: DestinationKey): number | null;
   /** Entries of the destination that are due and unclaimed; counts no further than `limit`. */
   dueCount(destination: DestinationKey, now: number, limit: number): number;
+  /** The highest priority among entries of the destination that are due and unclaimed; null: there are none. */
+  urgency(destination: DestinationKey, now: number): Priority | null;
   /** All destinations with entries, for the start of the queue. */
   stock(): Iterable<DestinationStock>;
   /**

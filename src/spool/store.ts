@@ -4,7 +4,8 @@
 import { mkdirSync } from 'node:fs';
 import { type Database, type Key, open, type RootDatabase } from 'lmdb';
 import type { DestinationKey, EntryKey, QueueEntry } from '../queue/entry.ts';
-import { asDueKey, type DueKey, dueKey, HELD, type IndexKey, LAST, LAST_ID, timerKey } from './keys.ts';
+import { DueIndex } from './due-index.ts';
+import { dueKey, type IndexKey, LAST, LAST_ID, timerKey } from './keys.ts';
 import {
   type EntryTuple,
   type MessageTuple,
@@ -37,6 +38,8 @@ const MAP_SIZE = 64 * 2 ** 30;
 const SLICE = 256;
 
 export class Store {
+  /** What is due where. */
+  readonly due: DueIndex;
   readonly #root: RootDatabase<unknown, Key>;
   readonly #messages: Database<MessageTuple, Key>;
   readonly #entries: Database<EntryTuple, Key>;
@@ -53,6 +56,7 @@ export class Store {
     this.#messages = this.#root.openDB('messages', {});
     this.#entries = this.#root.openDB('entries', {});
     this.#due = this.#root.openDB('due', {});
+    this.due = new DueIndex(this.#due);
     this.#timers = this.#root.openDB('timers', {});
     this.#segments = this.#root.openDB('segments', {});
     this.#notes = this.#root.openDB('notes', {});
@@ -172,51 +176,11 @@ export class Store {
     }
   }
 
-  /** At most `limit` places of the destination after `after` that are not held, earliest first. */
-  dueAfter(destination: DestinationKey, after: DueKey | null, limit: number): DueKey[] {
-    const start: Key = after === null ? [destination] : [destination, after.due, after.id, after.seq];
-    const range = this.#due.getKeys({ start, end: [destination, HELD], exclusiveStart: true, limit });
-    const found: DueKey[] = [];
-    for (const key of range) found.push(asDueKey(key));
-    return found;
-  }
-
-  /** Places of the destination after `after` with a due time of at most `now`; stops at `limit`. */
-  countDue(destination: DestinationKey, after: DueKey | null, now: number, limit: number): number {
-    if (limit <= 0) return 0;
-    const start: Key = after === null ? [destination] : [destination, after.due, after.id, after.seq];
-    const range = { start, end: [destination, now, LAST_ID], exclusiveStart: true };
-    const atLimit = this.#due.getKeys({ ...range, offset: limit - 1, limit: 1 });
-    for (const _ of atLimit) return limit;
-    return this.#due.getKeysCount(range);
-  }
-
   /** All entries of the destination in the order in which they are due, the held ones last. */
   *entriesOf(destination: DestinationKey, after: QueueEntry | null): Generator<QueueEntry> {
-    let from: DueKey | null = after && { id: after.id, seq: after.seq, due: after.hold ? HELD : after.due };
-    for (;;) {
-      const start: Key = from === null ? [destination] : [destination, from.due, from.id, from.seq];
-      const range = { start, end: [destination, LAST], exclusiveStart: true, limit: SLICE };
-      const keys = [...this.#due.getKeys(range)].map(asDueKey);
-      for (const key of keys) {
-        from = key;
-        const entry = this.entry(key);
-        if (entry?.destination === destination) yield entry;
-      }
-      if (keys.length < SLICE) return;
-    }
-  }
-
-  /** Destinations with entries that are not held, how many, and when the first is due. */
-  *stock(): Generator<{ destination: DestinationKey; entries: number; nextDue: number }> {
-    let start: Key = [];
-    for (;;) {
-      const [first] = [...this.#due.getKeys({ start, limit: 1 })];
-      if (first === undefined) return;
-      const [destination, nextDue] = first as [string, number];
-      const entries = this.#due.getKeysCount({ start: [destination], end: [destination, HELD] });
-      if (entries > 0) yield { destination, entries, nextDue };
-      start = [destination, LAST];
+    for (const key of this.due.walk(destination, after)) {
+      const entry = this.entry(key);
+      if (entry?.destination === destination) yield entry;
     }
   }
 

@@ -23,19 +23,19 @@ class World {
   constructor() {
     this.store = new Store(temporaryFolder());
     onTestFinished(() => this.store.close());
-    this.windows = new DueWindows(this.store, ({ id }: EntryKey) => !this.busy.has(id));
+    const free = ({ id }: EntryKey): boolean => !this.busy.has(id);
+    this.windows = new DueWindows(this.store.due, free, () => 0);
   }
 
   async add(...entries: readonly QueueEntry[]): Promise<void> {
     await this.store.apply(entries.flatMap((added) => [...this.store.replaceEntry(null, added)]));
-    for (const added of entries) this.windows.insert(added.destination, added);
+    for (const added of entries) this.windows.insert(added);
   }
 
   /** Claims the first, as claiming.ts does. */
   take(): number | undefined {
-    const first = this.windows.first(HERE);
+    const first = this.windows.take(HERE, Infinity);
     if (first === undefined) return undefined;
-    this.windows.remove(HERE, first);
     this.busy.add(first.id);
     this.windows.claimed(HERE);
     return first.due;
@@ -43,8 +43,7 @@ class World {
 
   giveBack(given: QueueEntry): void {
     this.busy.delete(given.id);
-    this.windows.released(HERE);
-    this.windows.insert(HERE, given);
+    this.windows.givenBack(given);
   }
 }
 
@@ -86,7 +85,7 @@ test('give back what was given back, in its place', async ({ world }) => {
 
 test('shorten themselves and lose nothing', async ({ world }) => {
   await world.add(entry(0, 0));
-  expect(world.windows.first(HERE)?.due).toBe(0);
+  expect(world.windows.nextDue(HERE)).toBe(0);
   for (let i = 1; i < 5000; i += 100) {
     await world.add(...Array.from({ length: 100 }, (_, k) => entry(i + k, 5000 - i - k)));
   }
@@ -110,7 +109,7 @@ test('count only what is due, free, and asked for', async ({ world }) => {
 test('of more destinations than are kept forget the idle ones', async ({ world }) => {
   await world.add(entry(1, 1), entry(2, 2));
   world.take();
-  for (let i = 0; i < 3000; i++) expect(world.windows.first(`mx ${i}.example`)).toBeUndefined();
+  for (let i = 0; i < 3000; i++) expect(world.windows.nextDue(`mx ${i}.example`)).toBeNull();
   expect(world.windows.count(HERE, 10, 10)).toBe(1);
   expect(world.take()).toBe(2);
 });
