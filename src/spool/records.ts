@@ -162,7 +162,10 @@ export type EntryTuple = [
   quiet?: boolean,
 ];
 
-type EditTuple = readonly [added: readonly (readonly [name: string, value: string])[], removed: readonly string[]];
+type EditTuple = readonly [
+  added: readonly (readonly [name: string, value: string])[],
+  removed: readonly string[],
+];
 
 type DecisionTuple = readonly [at: number, rule: string, route: string, reason: string];
 
