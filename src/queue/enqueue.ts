@@ -4,7 +4,7 @@
 import type { Message } from '../mail/envelope.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
 import { expiryOf, nextWarning } from '../policy/schedule.ts';
-import type { DestinationKey, Hold, QueueEntry } from './entry.ts';
+import { type DestinationKey, type Hold, type QueueEntry, withPriority } from './entry.ts';
 import { type Discarded, discardedBy, holdReason, type PlacementContext, place } from './placement.ts';
 
 export interface Enqueued {
@@ -26,7 +26,8 @@ export function enqueue(message: Message, context: PlacementContext): Enqueued {
     if (placement.kind === 'discard') continue;
     if (placement.kind === 'queue') {
       const { destination, decision, reason: routeReason } = placement;
-      entries.push({ ...fresh(message, destination, recipients, decision.retry), routeReason });
+      const entry = { ...fresh(message, destination, recipients, decision.retry), routeReason };
+      entries.push(withPriority(entry, decision.priority));
     } else {
       const reason = holdReason(placement);
       const hold: Hold = { reason, since: message.arrived, by: 'policy' };

@@ -2,7 +2,7 @@
 // Used before an attempt and by a review, when placement and entry no longer agree.
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
-import { type QueueEntry, replacing } from './entry.ts';
+import { priorityOf, type QueueEntry, replacing, withPriority } from './entry.ts';
 import { type Discarded, discardedBy, holdReason, type Placement } from './placement.ts';
 
 export interface Relocation {
@@ -10,10 +10,11 @@ export interface Relocation {
   readonly discarded: readonly Discarded[];
 }
 
-/** True when the entry already stands where all its recipients belong. */
+/** True when the entry already stands where all its recipients belong, and with the priority that they have. */
 export function inPlace(entry: QueueEntry, placements: readonly Placement[]): boolean {
   const [only, ...others] = placements;
-  return others.length === 0 && only?.kind === 'queue' && only.destination === entry.destination;
+  if (only?.kind !== 'queue' || others.length > 0) return false;
+  return only.destination === entry.destination && only.decision.priority === priorityOf(entry);
 }
 
 export function relocate(entry: QueueEntry, placements: readonly Placement[], now: number): Relocation {
@@ -23,11 +24,12 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
     if (placement.kind === 'discard') continue;
     if (placement.kind !== 'queue') {
       put.push({ ...part, hold: { reason: holdReason(placement), since: now, by: 'policy' } });
-    } else if (placement.destination === entry.destination) put.push(part);
-    else {
-      const { destination, reason: routeReason } = placement;
-      put.push({ ...part, destination, routeReason, routeAttempts: 0, due: now });
+      continue;
     }
+    const { destination, decision, reason: routeReason } = placement;
+    const moved = { destination, routeReason, routeAttempts: 0, due: now };
+    const there = destination === entry.destination ? part : { ...part, ...moved };
+    put.push(withPriority(there, decision.priority));
   }
   const discarded = discardedBy(placements);
   const ended = discarded.length > 0 ? { discarded: discarded.length } : {};

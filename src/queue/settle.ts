@@ -6,7 +6,7 @@ import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import { expiryOf, nextAttempt } from '../policy/schedule.ts';
 import type { Outcome } from '../spool/spool.ts';
-import type { Doubt, QueueEntry } from './entry.ts';
+import { type Doubt, type QueueEntry, withPriority } from './entry.ts';
 import { holdReason, type Placement, type PlacementContext, place } from './placement.ts';
 
 /** How one recipient came out of one attempt. */
@@ -89,7 +89,8 @@ function judge(
   };
   const [placement] = place(message, [index], tried, context);
   if (!placement) throw new Error('a recipient has no placement');
-  return follow(tried, placement, message, index, failure, context);
+  const placed = placement.kind === 'queue' ? withPriority(tried, placement.decision.priority) : tried;
+  return follow(placed, placement, message, index, failure, context);
 }
 
 function follow(
@@ -150,8 +151,9 @@ function merge(verdicts: readonly Verdict[]): QueueEntry[] {
   for (const verdict of verdicts) {
     if (verdict.kind !== 'deferred') continue;
     const { entry, failure, index } = verdict;
-    const { destination, attempts, hold, expires } = entry;
-    const key = [destination, failure.class, failure.inDoubt, hold?.reason, expires, attempts].join(' ');
+    const { destination, priority, attempts, hold, expires } = entry;
+    const state = [failure.class, failure.inDoubt, hold?.reason, expires, attempts];
+    const key = [destination, priority, ...state].join(' ');
     const group = groups.get(key);
     groups.set(key, group ? { ...group, recipients: [...group.recipients, index] } : entry);
   }
