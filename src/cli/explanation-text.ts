@@ -5,7 +5,7 @@ import type { DecisionView, RetryClassView, RouteView, SiteView } from '../polic
 import type { RuleTrace } from '../policy/policy.ts';
 import type { Explanation, Present } from '../queue/operations.ts';
 import { type Field, lines } from './sections.ts';
-import { count, failureText, momentText, plain, untilText } from './text.ts';
+import { count, failureText, hintText, momentText, plain, untilText } from './text.ts';
 
 export function explanationFields(explanation: Explanation, now: number): Field[] {
   const { trace, reject, present } = explanation;
@@ -47,6 +47,7 @@ function routeText({ name, displayName, via, hosts, limits }: RouteView): string
   const parts = [hosts.length === 0 ? via : `${via} ${hosts.join(', ')}`, `tls ${limits.tls}`];
   if (limits.connections !== null) parts.push(count(limits.connections, 'connection', 'connections'));
   if (limits.messagesPerConnection !== null) parts.push(`${limits.messagesPerConnection} messages each`);
+  if (limits.rate !== null) parts.push(limits.rate);
   return `${title}: ${parts.join(', ')}`;
 }
 
@@ -58,9 +59,10 @@ const whys: Readonly<Record<SiteView['by'], string>> = {
 
 function siteText(site: SiteView | null): string {
   if (site === null) return 'not known: nobody looked up its MX hosts';
-  const { name, by, connections, rate, messagesPerConnection, ip } = site;
+  const { name, by, connections, rate, connectionRate, messagesPerConnection, ip } = site;
   const parts = [count(connections, 'connection', 'connections'), `${messagesPerConnection} messages each`];
   if (rate !== null) parts.push(rate);
+  if (connectionRate !== null) parts.push(`connections ${connectionRate}`);
   if (ip !== null) parts.push(`IPv${ip} only`);
   return plain(`${name}, ${whys[by]}: ${parts.join(', ')}`);
 }
@@ -72,8 +74,11 @@ function presentFields(present: Present, now: number): Field[] {
     ['there', `${state.replace('-', ' ')}, ${count(connections, 'connection', 'connections')}`],
     ...lines('levels', limits.map(levelText)),
   ];
-  if (last !== null)
-    fields.push(['shut by', `${count(failures, 'failure', 'failures')}: ${failureText(last)}`]);
+  if (last !== null) {
+    const hint = hintText(last);
+    const pause = hint === null ? '' : `; for ${hint}`;
+    fields.push(['shut by', `${count(failures, 'failure', 'failures')}: ${failureText(last)}${pause}`]);
+  }
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
   if (next !== null) fields.push(['attempt', `${untilText(next, now)}, ${momentText(next)}`]);

@@ -8,7 +8,7 @@ import type { AdminClient } from './client.ts';
 import { explanationFields } from './explanation-text.ts';
 import { type Field, lines, section } from './sections.ts';
 import type { Terminal } from './terminal.ts';
-import { addressText, count, momentText, plain, sinceText, sizeText, untilText } from './text.ts';
+import { addressText, count, hintText, momentText, plain, sinceText, sizeText, untilText } from './text.ts';
 
 export async function queueShow(
   id: string,
@@ -118,5 +118,7 @@ function failureFields(failure: Failure): Field[] {
   if (reply !== undefined) {
     fields.push(...lines('reply', reply.split('\n').map(plain)));
   }
+  const hint = hintText(failure);
+  if (hint !== null) fields.push(['pause', hint]);
   return fields;
 }

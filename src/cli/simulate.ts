@@ -98,6 +98,7 @@ function attemptText({ attempts, reply, result, failure }: Extract<Step, { what:
   const end = result === 'bounced' || result === 'expired' ? endings[result] : '';
   const doubt = failure?.inDoubt ? ', in doubt' : '';
   const uncounted = failure?.ours ? ', not counted' : '';
-  const why = failure === null ? '' : ` (${failure.class} ${failure.status}${uncounted})`;
+  const hint = failure?.retryAfter === undefined ? '' : `, asks for ${elapsedText(failure.retryAfter)}`;
+  const why = failure === null ? '' : ` (${failure.class} ${failure.status}${uncounted}${hint})`;
   return `attempt ${attempts}, ${reply}: ${result}${doubt}${end}${why}`;
 }

@@ -67,6 +67,11 @@ export function addressText(address: string): string {
   return address === '' ? '<>' : plain(address);
 }
 
+/** `5m, as the reply asks`, or null where it named no time. */
+export function hintText({ retryAfter }: Failure): string | null {
+  return retryAfter === undefined ? null : `${elapsedText(retryAfter)}, as the reply asks`;
+}
+
 /** One line that tells why: `4.4.1 mx.example.org[192.0.2.1] connection timed out`. */
 export function failureText({ status, host, ip, text }: Failure): string {
   const peer = host === undefined ? '' : `${host}${ip === undefined ? '' : `[${ip}]`} `;

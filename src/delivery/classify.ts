@@ -11,6 +11,7 @@ import {
   vagueWords,
   type WordRule,
 } from './reply-classes.ts';
+import { retryHint } from './retry-hints.ts';
 
 /** Before MAIL everything that is said is about hosts and logins, not about mail. */
 const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'tls', 'auth']);
@@ -30,6 +31,7 @@ export function judge(reply: Reply, phase: Phase, smarthost: boolean): Failure {
   const forHost = login || ofUs !== null;
   const permanent = !forHost && isPermanent(reply, phase, said);
   const text = reply.text.slice(0, LONGEST_TEXT);
+  const retryAfter = permanent ? null : retryHint(wordsOf(reply.text));
   const failure: Failure = {
     scope: forHost ? 'host' : scopeOf(reply, phase, said),
     permanent,
@@ -38,6 +40,7 @@ export function judge(reply: Reply, phase: Phase, smarthost: boolean): Failure {
     phase,
     text: `refused at ${phase}: ${text.replaceAll('\n', ' ')}`,
     reply: text,
+    ...(retryAfter !== null && { retryAfter }),
   };
   return smarthost && (login || phase === 'auth') ? { ...failure, ours: true } : failure;
 }

@@ -51,6 +51,8 @@ export interface Failure {
   readonly text: string;
   /** The peer's reply, lines joined by `\n`, with its code: `550-5.7.1 no\n550 5.7.1 really`. */
   readonly reply?: string;
+  /** When the peer's reply says to come back, ms from then; see retry-hints.ts for its bounds. */
+  readonly retryAfter?: number;
   /** Name of the host that said or did it. */
   readonly host?: string;
   readonly ip?: string;

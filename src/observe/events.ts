@@ -62,6 +62,8 @@ export type MailEvent =
       readonly class: FailureClass;
       readonly reason: string;
       readonly next: string;
+      /** Ms that the reply asked for, if it named a time. */
+      readonly retryAfter: number | null;
     })
   | (OfRecipient & {
       readonly event: 'bounced' | 'expired';

@@ -4,14 +4,12 @@
 import type { Random } from '../clock/random.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { RetrySchedule } from '../policy/policy.ts';
+import { retryWait } from '../policy/schedule.ts';
 import { type BackOff, backOffNote, type Destination, liveNote } from './destinations.ts';
 import type { RecipientOutcome } from './settle.ts';
 
 /** Trouble of our own ends when we end it: looked at again this soon at the latest. */
 const LONGEST_OURS_MS = 5 * 60_000;
-
-/** Retries are spread, so that a thousand doors are not knocked on in the same second. */
-const SPREAD = 0.1;
 
 /** Notes for the spool's commit; null when nothing changed. */
 export type BackOffNotes = Readonly<Record<string, BackOff | number | null>> | null;
@@ -90,13 +88,11 @@ export function closed(
   const before = destination.backOff;
   if (before && before.until > now) return null;
   const failures = (before?.failures ?? 0) + 1;
-  const after = schedule.classes.get(failure.class)?.after ?? schedule.after;
-  const step = after[Math.min(failures, after.length) - 1] ?? LONGEST_OURS_MS;
-  const delay =
-    (failure.ours ? Math.min(step, LONGEST_OURS_MS) : step) * (1 - SPREAD + 2 * SPREAD * random());
+  const { class: cause, retryAfter: hint } = failure;
+  const wait = { schedule, class: cause, hint, random, ...(failure.ours && { longest: LONGEST_OURS_MS }) };
   const backOff: BackOff = {
     failures,
-    until: now + delay,
+    until: now + retryWait(wait, failures),
     since: before?.since ?? now,
     lastAt: now,
     last: failure,

@@ -121,6 +121,7 @@ function follow(
   const next = nextAttempt({
     schedule,
     class: failure.class,
+    hint: failure.retryAfter,
     attempts: tried.attempts,
     arrived: message.arrived,
     now,
@@ -145,19 +146,27 @@ function doubtAfter(entry: QueueEntry, failure: Failure, now: number): Doubt | u
   return { count: (entry.doubt?.count ?? 0) + 1, since: now, cause: 'connection-lost' };
 }
 
-/** Recipients that fared alike stay together in one entry. */
+/** Greylisting tells each recipient another second: hints that end in the same minute are one. */
+const ALIKE_MS = 60_000;
+
+/** Recipients that fared alike stay together in one entry, due when the last of them may be. */
 function merge(verdicts: readonly Verdict[]): QueueEntry[] {
   const groups = new Map<string, QueueEntry>();
   for (const verdict of verdicts) {
     if (verdict.kind !== 'deferred') continue;
     const { entry, failure, index } = verdict;
     const { destination, priority, attempts, hold, expires } = entry;
-    const state = [failure.class, failure.inDoubt, hold?.reason, expires, attempts];
+    const hint = Math.ceil((failure.retryAfter ?? 0) / ALIKE_MS);
+    const state = [failure.class, failure.inDoubt, hold?.reason, expires, attempts, hint];
     const key = [destination, priority, ...state].join(' ');
     const group = groups.get(key);
-    groups.set(key, group ? { ...group, recipients: [...group.recipients, index] } : entry);
+    groups.set(key, group ? joined(group, entry.due, index) : entry);
   }
   return [...groups.values()];
+}
+
+function joined(group: QueueEntry, due: number, index: number): QueueEntry {
+  return { ...group, due: Math.max(group.due, due), recipients: [...group.recipients, index] };
 }
 
 function count(verdicts: readonly Verdict[]): Partial<Record<Outcome, number>> {

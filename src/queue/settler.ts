@@ -110,7 +110,9 @@ function tellDeferred(
   const reason = failure.reply ?? failure.text;
   const closedUntil = house.destinations.get(entry.destination)?.backOff?.until ?? 0;
   const next = new Date(Math.max(entry.due, closedUntil)).toISOString();
-  house.observer.event({ ...of, event: 'deferred', route, status, class: failureClass, reason, next });
+  const retryAfter = failure.retryAfter ?? null;
+  const deferred = { route, status, class: failureClass, reason, next, retryAfter };
+  house.observer.event({ ...of, event: 'deferred', ...deferred });
 }
 
 const RESULTS = {

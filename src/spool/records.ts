@@ -98,6 +98,8 @@ type FailureTuple = [
   host: string | null,
   ip: string | null,
   flags: number,
+  /** Not there in failures that were written before there was such a thing. */
+  retryAfter?: number | null,
 ];
 const OURS = 1;
 const IN_DOUBT = 2;
@@ -117,11 +119,13 @@ function packFailure(failure: Failure): FailureTuple {
     failure.host ?? null,
     failure.ip ?? null,
     flags,
+    failure.retryAfter ?? null,
   ];
 }
 
 function unpackFailure(tuple: FailureTuple): Failure {
-  const [scope, permanent, failureClass, status, phase, text, reply, host, ip, flags] = tuple;
+  const [scope, permanent, failureClass, status, phase, text, reply, host, ip, flags, retryAfter = null] =
+    tuple;
   return {
     scope,
     permanent,
@@ -130,6 +134,7 @@ function unpackFailure(tuple: FailureTuple): Failure {
     phase,
     text,
     ...(reply === null ? {} : { reply }),
+    ...(retryAfter === null ? {} : { retryAfter }),
     ...(host === null ? {} : { host }),
     ...(ip === null ? {} : { ip }),
     ...(flags & OURS ? { ours: true } : {}),

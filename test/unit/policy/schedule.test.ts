@@ -116,3 +116,20 @@ test('any schedule: attempts go on in time, stay in their spread, and end exactl
     }
   }
 });
+
+test('a hint stands in the place of the interval, a little later but never earlier, and not after the expiry', () => {
+  const due = (hint: number, random: number, attempts = 1) =>
+    ask(schedule({ after: [HOUR] }), attempts, { hint, random: () => random });
+  expect(due(5 * MINUTE, 0)).toEqual({ due: arrived + 5 * MINUTE });
+  expect(due(5 * MINUTE, 0.999_999_999)).toEqual({ due: arrived + 5.5 * MINUTE });
+  expect(due(3 * HOUR, 0)).toEqual({ due: arrived + 3 * HOUR });
+  const retry = schedule({ expire: DAY });
+  expect(ask(retry, 1, { hint: 12 * HOUR, now: arrived + 20 * HOUR })).toEqual({ due: arrived + DAY });
+});
+
+test('a peer that asks for a short pause each time gets the schedule in the end', () => {
+  const due = (hint: number, attempts: number) => ask(schedule({ after: [HOUR] }), attempts, { hint });
+  expect(due(10_000, 5)).toEqual({ due: arrived + 10_500 });
+  expect(due(10_000, 6)).toEqual({ due: arrived + HOUR });
+  expect(due(2 * HOUR, 6)).toEqual({ due: arrived + 2.1 * HOUR });
+});

@@ -75,6 +75,14 @@ describe('a door', () => {
     expect(until(0.5, { class: 'dns' })).toBe(5 * MINUTE);
   });
 
+  test('stays closed as long as the reply asks, also where the trouble is ours', () => {
+    for (const changes of [{}, { ours: true }]) {
+      const one = destination();
+      closed(one, { ...refused, ...changes, retryAfter: 15 * MINUTE }, schedule, ARRIVED, () => 0);
+      expect(one.backOff?.until).toBe(ARRIVED + 15 * MINUTE);
+    }
+  });
+
   test('stays closed 5 minutes at most where the trouble is ours', () => {
     const one = destination();
     for (const now of [ARRIVED, ARRIVED + HOUR, ARRIVED + 3 * HOUR])

@@ -48,6 +48,21 @@ test('recipients of different classes wait in entries of their own', () => {
   ]);
 });
 
+test('hints of different times wait in entries of their own, those of one minute together for the later', () => {
+  const greylisted = (retryAfter: number) => failed({ class: 'greylisted', retryAfter });
+  const outcomes = new Map([
+    [0, greylisted(298_000)],
+    [1, greylisted(300_000)],
+    [2, greylisted(2 * HOUR)],
+  ]);
+  const context = settling('rules: []', { random: () => 0 });
+  const { put } = settle(entry(3), message(ORG.slice(0, 3)), outcomes, context);
+  expect(put.map(({ recipients, due }) => ({ recipients, due }))).toEqual([
+    { recipients: [0, 1], due: context.now + 300_000 },
+    { recipients: [2], due: context.now + 2 * HOUR },
+  ]);
+});
+
 test('a recipient that the attempt did not come to waits and is charged nothing', () => {
   const { verdicts, put } = settle(entry(1), message(ORG.slice(0, 1)), new Map(), settling('rules: []'));
   expect(verdicts).toHaveLength(1);

@@ -41,6 +41,14 @@ test('attempts follow the schedule, a delivery ends the story', () => {
   ]);
 });
 
+test('a time that a reply names comes in the place of the schedule', () => {
+  const waits = told("'451 4.7.1 Greylisted, try again in 5 minutes','421 4.7.0 Busy, wait 30 minutes',250");
+  expect(waits.map((step) => step.split(' ')[0])).toEqual(['0', '5.25', '36.75']);
+  expect(told("'450 4.2.0 Greylisted for 300 seconds, retry after 300',250", { from: '' })[1]).toMatch(
+    /^5.25 /,
+  );
+});
+
 test('what closes the door moves the message to its fallback once it happened often enough', () => {
   expect(told('timeout,refused,250')).toEqual([
     '0 direct timeout deferred 1',

@@ -4,7 +4,7 @@ import { type EntryTuple, packEntry, unpackEntry } from '../../../src/spool/reco
 import { entry, failure } from '../queue/setting.ts';
 
 const full = entry(2, {
-  last: failure({ host: 'mx.example.org', ours: true }),
+  last: failure({ host: 'mx.example.org', ours: true, retryAfter: 300_000 }),
   lastAttempt: 5,
   nextWarning: 6,
   doubt: { count: 1, since: 7, cause: 'crash' },
