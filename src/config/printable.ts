@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import type {
   Fallback,
   Policy,
+  Rate,
   RetryClass,
   RetrySchedule,
   Route,
@@ -70,8 +71,8 @@ function printablePolicy(policy: Policy): Readonly<Record<string, unknown>> {
 
 function printableRoute(route: Route): Readonly<Record<string, unknown>> {
   if (route.via === 'discard') return { via: route.via, displayName: route.displayName };
-  const { name: _, connectTimeout, ...asTheyAre } = route;
-  const limits = { ...asTheyAre, connectTimeout: formatDuration(connectTimeout) };
+  const { name: _, connectTimeout, rate, ...asTheyAre } = route;
+  const limits = { ...asTheyAre, rate: printableRate(rate), connectTimeout: formatDuration(connectTimeout) };
   return route.via === 'smarthost' ? { ...limits, ...smarthostParts(route) } : limits;
 }
 
@@ -107,8 +108,13 @@ function printableRetryClass({ after, expire }: RetryClass): Readonly<Record<str
   return { after: after.map(formatDuration), expire: formatDuration(expire) };
 }
 
-function printableSite({ name: _, rate, ...asTheyAre }: Site): Readonly<Record<string, unknown>> {
-  return { ...asTheyAre, rate: rate === null ? null : formatRate(rate) };
+function printableSite(site: Site): Readonly<Record<string, unknown>> {
+  const { name: _, rate, connectionRate, ...asTheyAre } = site;
+  return { ...asTheyAre, rate: printableRate(rate), connectionRate: printableRate(connectionRate) };
+}
+
+function printableRate(rate: Rate | null): string | null {
+  return rate === null ? null : formatRate(rate);
 }
 
 function printableRule(rule: Rule): Readonly<Record<string, unknown>> {

@@ -37,6 +37,7 @@ const builtInSite: Site = {
   rate: null,
   messagesPerConnection: 100,
   ip: null,
+  connectionRate: null,
 };
 
 /** What one client may open to a provider's submission service without being called a nuisance. */
@@ -95,6 +96,7 @@ function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy):
     connectTimeout: data.connectTimeout,
     sources: data.sources.map(({ address, ehlo, weight }) => ({
       address,
+    rate: data.rate ?? null,
       ehlo: ehlo ?? null,
       weight,
     })),
@@ -126,6 +128,7 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
   const name = data.name ?? `rule ${index + 1}`;
   const ending = compileEnding(data);
   return {
+    connectionRate: data.connectionRate ?? base.connectionRate,
     name,
     when: compileConditions(data.when),
     ...(ending === null ? {} : { ending }),

@@ -7,6 +7,7 @@ import { explain } from './evaluate.ts';
 import type {
   MailFacts,
   Policy,
+  Rate,
   RejectReply,
   RetryClass,
   RetrySchedule,
@@ -41,6 +42,8 @@ export interface RouteView {
     readonly tls: TlsPolicy;
     readonly connections: number | null;
     readonly messagesPerConnection: number | null;
+    /** `14/second`. */
+    readonly rate: string | null;
     readonly recipients: number;
   } | null;
 }
@@ -52,6 +55,7 @@ export interface SiteView {
   readonly connections: number;
   /** `300/minute`. */
   readonly rate: string | null;
+  readonly connectionRate: string | null;
   readonly messagesPerConnection: number;
   readonly ip: 4 | 6 | null;
 }
@@ -91,8 +95,8 @@ export function explainMail(policy: Policy, mail: MailFacts, site: Site | null):
 function routeView(route: Route): RouteView {
   const { name, displayName, via } = route;
   if (route.via === 'discard') return { name, displayName, via, hosts: [], limits: null };
-  const { tls, connections, messagesPerConnection, recipients } = route;
-  const limits = { tls, connections, messagesPerConnection, recipients };
+  const { tls, connections, messagesPerConnection, rate, recipients } = route;
+  const limits = { tls, connections, messagesPerConnection, rate: rateText(rate), recipients };
   const hosts = route.via === 'smarthost' ? route.hosts : [];
   return { name, displayName, via, hosts: hosts.map((one) => formatEndpoint(one.host, one.port)), limits };
 }
@@ -116,13 +120,18 @@ function siteView(policy: Policy, to: string, byMx: Site | null): SiteView | nul
   const site = byDomain ?? byMx;
   if (site === null) return null;
   const named = policy.siteRules.some((rule) => rule.site.name === site.name);
-  const { name, connections, rate, messagesPerConnection, ip } = site;
+  const { name, connections, rate, connectionRate, messagesPerConnection, ip } = site;
   return {
     name,
     by: byDomain !== null ? 'domain' : named ? 'mx' : 'default',
     connections,
-    rate: rate === null ? null : formatRate(rate),
+    rate: rateText(rate),
+    connectionRate: rateText(connectionRate),
     messagesPerConnection,
     ip,
   };
+}
+
+function rateText(rate: Rate | null): string | null {
+  return rate === null ? null : formatRate(rate);
 }

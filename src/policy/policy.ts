@@ -29,6 +29,8 @@ export interface RouteLimits {
   readonly messagesPerConnection: number | null;
   /** Recipients a transaction. */
   readonly recipients: number;
+  /** Messages; null: as fast as they go. */
+  readonly rate: Rate | null;
   /** Milliseconds for TCP, TLS and greeting together. */
   readonly connectTimeout: number;
   readonly sources: readonly SourceAddress[];
@@ -95,6 +97,8 @@ export type Route = MxRoute | SmarthostRoute | DiscardRoute;
 export interface RetryClass {
   readonly after: readonly number[];
   readonly expire: number;
+  /** New connections. */
+  readonly connectionRate: Rate | null;
 }
 
 export interface RetrySchedule extends RetryClass {

@@ -10,6 +10,7 @@ import {
   notYet,
   oneOrMore,
   parsed,
+  rate,
   reference,
   section,
   text,
@@ -55,7 +56,7 @@ const limits = {
   messagesPerConnection: count().optional(),
   recipients: count().default(50),
   connectTimeout: interval().prefault('60s'),
-  rate: notYet(),
+  rate: rate().optional(),
   quota: notYet(),
   softBounce: notYet(),
 };

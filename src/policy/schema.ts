@@ -26,6 +26,7 @@ const site = section({
   connections: count().optional(),
   rate: rate().optional(),
   messagesPerConnection: count().optional(),
+  connectionRate: rate().optional(),
   ip: z.literal([4, 6]).optional(),
   backoff: notYet(),
   softBounce: notYet(),

@@ -135,8 +135,16 @@ export class Dispatcher {
 
   /** A place under the limit came free. */
   freed(key: LimitKey): void {
+    const first = this.#placeLines.first(key);
+    // Another daemon's turn comes first, or another limit is full: whoever left the line now would go to its end.
+    if (!first || this.#options.room(first).places <= 0) return;
     const next = this.#firstToGo(() => this.#placeLines.next(key));
     if (next) this.look(next);
+  }
+
+  /** Limits under which somebody waits. */
+  waitingLimits(): readonly LimitKey[] {
+    return this.#placeLines.keys();
   }
 
   /** Limits changed: everybody who waited may try again. */
@@ -254,10 +262,7 @@ export class Dispatcher {
     // Who was called may have needed nothing any more: the next ones get their turn here.
     for (let free = this.#slow.free; free > 0; free--) this.#callSlow();
     this.#slow.hurry(now);
-    for (const key of this.#placeLines.keys()) {
-      const first = this.#placeLines.first(key);
-      if (first && this.#options.room(first).places > 0) this.freed(key);
-    }
+    for (const key of this.#placeLines.keys()) this.freed(key);
     this.#options.destinations.forgetIdle(now);
     this.#sweepTimer = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }

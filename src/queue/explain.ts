@@ -9,7 +9,7 @@ import { siteNamed, siteOf } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
 import { destinationKey, type QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { connectionLimits, siteKey } from './limits.ts';
+import { type LimitKey, limitsOf } from './limits.ts';
 import type { Explanation, Present } from './operations.ts';
 import { destinationOf, type Placed, routeChoice } from './placement.ts';
 import { inForce, type Suspension } from './suspensions.ts';
@@ -128,12 +128,13 @@ function levels(
   route: Exclude<Route, { via: 'discard' }>,
   site: Site | null,
 ): Present['limits'] {
-  const own = route.via === 'mx' ? site : null;
-  const now = house.clock.now();
-  return connectionLimits(route, own).map(({ key, connections }) => ({
+  const { connections, messageRates } = limitsOf(route, route.via === 'mx' ? site : null);
+  const wait = (of: LimitKey): number | null =>
+    messageRates.some(({ key }) => key === of) ? Math.ceil(house.rates.wait(of)) : null;
+  return connections.map(({ key, connections }) => ({
     of: key,
-    open: house.places.taken(key),
+    open: house.slots.open(key),
     connections,
-    wait: own?.rate && key === siteKey(own.name) ? Math.ceil(house.pace.wait(key, now)) : null,
+    wait: wait(key),
   }));
 }

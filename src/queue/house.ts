@@ -11,8 +11,9 @@ import type { Policy } from '../policy/policy.ts';
 import type { Spool } from '../spool/spool.ts';
 import { closedDoor, type Destinations } from './destinations.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { Pace, Places } from './limits.ts';
 import type { PlacementContext } from './placement.ts';
+import type { Rates } from './rates.ts';
+import type { Slots } from './slots.ts';
 
 export interface House {
   readonly spool: Spool;
@@ -23,8 +24,8 @@ export interface House {
   readonly delivery: Delivery;
   readonly destinations: Destinations;
   readonly dispatcher: Dispatcher;
-  readonly places: Places;
-  readonly pace: Pace;
+  readonly slots: Slots;
+  readonly rates: Rates;
   /** The policy in force; another object after each reload. */
   readonly policy: () => Policy;
   readonly hostname: string;

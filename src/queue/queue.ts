@@ -9,14 +9,15 @@ import { type Destination, Destinations, standing, suspensionOf } from './destin
 import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
-import { Pace, Places } from './limits.ts';
+import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
 import { review } from './review.ts';
 import { run } from './run.ts';
+import { Slots } from './slots.ts';
 import { MailTimers } from './timers.ts';
 
 export interface QueueOptions
-  extends Omit<House, 'destinations' | 'dispatcher' | 'places' | 'pace' | 'stopping'> {
+  extends Omit<House, 'destinations' | 'dispatcher' | 'slots' | 'rates' | 'sites' | 'stopping'> {
   readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
   /** What all daemons on this Redis share. */
   readonly scripts: Scripts;
@@ -41,31 +42,33 @@ export interface MailQueue {
 }
 
 export function createQueue(options: QueueOptions): MailQueue {
+type Run = (key: DestinationKey, delayed: boolean) => Promise<void>;
+
   const stopping = new AbortController();
   const destinations = new Destinations();
   // Two parts that need each other: the dispatcher asks BullMQ for runs, which come back to `house`.
-  const work = (key: DestinationKey, delayed: boolean): Promise<void> => run(key, delayed, house);
-  const runs = openRunQueue({
-    spoolId: options.spool.id,
-    connection: options.redis,
-    concurrency: options.connections,
-    run: work,
-    onTrouble: (error) => options.observer.debug('redis', { error: error.message }),
+  const work: Run = (key, delayed) => run(key, delayed, house);
+  const runs = openRuns(options, work);
+  const slots = new Slots({
+    ...options,
+    allowed: ({ connections }) => connections,
+    waiting: () => dispatcher.waitingLimits(),
+    freed: (key) => dispatcher.freed(key),
+    wanted: (key) => dispatcher.idlers.dismissOne(key),
   });
-  const places = new Places((key) => dispatcher.freed(key));
   const dispatcher = new Dispatcher({
     ...options,
     destinations,
     ask: (request) => runs.ask(request),
-    room: (destination) => room(destination, places, options.connections),
+    room: (destination) => room(destination, slots, options.connections),
   });
   const { redis: _, scripts: __, connections: ___, ...parts } = options;
   const house: House = {
     ...parts,
     destinations,
     dispatcher,
-    places,
-    pace: new Pace(),
+    slots,
+    rates: new Rates(options.scripts, options.clock),
     stopping: stopping.signal,
   };
   const timers = new MailTimers(house);
@@ -76,6 +79,7 @@ export function createQueue(options: QueueOptions): MailQueue {
       recall(house);
       timers.start();
       // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
+      slots.start();
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
     recovered: () => probeAgain(house),
@@ -83,7 +87,7 @@ export function createQueue(options: QueueOptions): MailQueue {
     connections: () => countConnections(destinations),
     states: () => countStates(destinations, options.clock.now()),
     stop() {
-      stopped ??= stop(stopping, dispatcher, timers, runs);
+      stopped ??= stop(stopping, dispatcher, timers, runs).finally(() => slots.stop());
       return stopped;
     },
   };
@@ -91,6 +95,16 @@ export function createQueue(options: QueueOptions): MailQueue {
 
 /** Resolves with the number of entries that another policy moved. */
 function followPolicy(house: House): Promise<number> {
+function openRuns({ spool, redis, connections, observer }: QueueOptions, work: Run): RunQueue {
+  return openRunQueue({
+    spoolId: spool.id,
+    connection: redis,
+    concurrency: connections,
+    run: work,
+    onTrouble: (error) => observer.debug('redis', { error: error.message }),
+  });
+}
+
   probeAgain(house);
   house.dispatcher.limitsChanged();
   return review(house, null);
@@ -116,13 +130,13 @@ async function stop(
 }
 
 /** What the limits last seen for this destination still allow. */
-function room(destination: Destination, places: Places, connections: number): Room {
+function room(destination: Destination, slots: Slots, connections: number): Room {
   // Runs that look for their hosts will want a place in a moment.
   const coming = destination.running - destination.connected;
   let tightest: Room = { places: connections, limit: null };
-  for (const { key, connections } of destination.limits) {
-    const free = connections - places.taken(key) - coming;
-    if (free < tightest.places) tightest = { places: free, limit: key };
+  for (const limit of destination.limits) {
+    const free = slots.free(limit) - coming;
+    if (free < tightest.places) tightest = { places: free, limit: limit.key };
   }
   return tightest;
 }

@@ -13,9 +13,11 @@ import { type Destination, standing, suspensionOf } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
-import { type ConnectionLimit, connectionLimits, siteKey } from './limits.ts';
+import { type LimitKey, type Limits, limitsOf, NO_LIMITS } from './limits.ts';
+import { LONGEST_TURN_MS } from './rates.ts';
 import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
+import type { Slot } from './slots.ts';
 
 /** While others wait for a place, a turn ends after this long: short enough to be fair, long enough to be worth a connection. */
 const TURN_MS = 3_000;
@@ -32,8 +34,11 @@ const BROKEN_PAUSE_MS = 60_000;
 /** A peer that takes no more connections is asked for more after a while: it may have been other mail's. */
 const TURNED_AWAY_MS = 60_000;
 
-/** A longer wait for a rate's next turn is not worth holding a connection. */
-const LONGEST_PACE_MS = 5_000;
+/** While others wait for the place, a rate's next turn must come this soon: an open connection is worth a moment. */
+const CROWDED_TURN_MS = 1_000;
+
+/** Redis is asked again for a slot after this long: no connection begins without one. */
+const AWAY_MS = 1_000;
 
 /** An outcome that the disk did not take is offered again this often: a full disk gets room in minutes. */
 const WRITE_AGAIN_MS = 2_000;
@@ -63,7 +68,7 @@ class Turn {
   /** As of the first claim: a changed policy may give the route other hosts, so the run ends. */
   #policy: Policy;
   #site: Site | null = null;
-  #limits: readonly ConnectionLimit[] = [];
+  #limits: Limits = NO_LIMITS;
   /** The outcome that is being written while the next message is already on its way. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -78,7 +83,7 @@ class Turn {
   }
 
   async take(): Promise<void> {
-    const first = await nextClaim(this.#house, this.#destination);
+    const first = await nextClaim(this.#house, this.#destination, this.#stopping);
     if (!first) return;
     this.#policy = this.#house.policy();
     const route = this.#policy.routes.get(this.#destination.route);
@@ -90,20 +95,15 @@ class Turn {
     // Its site may be known only now.
     if (this.#isSuspended()) return first.claim.release();
     if (this.#isHurried()) return this.#comeBack(first.claim);
-    const places = this.#house.places.take(this.#limits);
-    if ('full' in places) {
-      first.claim.release();
-      // A destination never waits behind itself: its own runs serve what is due.
-      if (this.#destination.connected === 0) this.#house.dispatcher.park(this.#destination, places.full);
-      return;
-    }
+    const slot = await this.#slot();
+    if (!slot) return first.claim.release();
     this.#destination.connected++;
     try {
       await this.#work(first, link, route);
     } finally {
       await link.session?.close();
       this.#destination.connected--;
-      places.release();
+      slot.release();
       await this.#writing;
     }
   }
@@ -111,7 +111,7 @@ class Turn {
   async #work(first: RoutedClaim, link: Link, route: MxRoute | SmarthostRoute): Promise<void> {
     let next: RoutedClaim | null = first;
     while (next) {
-      if (!(await this.#paced(next.claim))) return;
+      if (!(await this.#paced(next.claim, link))) return;
       const { clock, shutdownTimeout } = this.#house;
       const report = await attempt(next.claim, link, { clock, stopping: this.#stopping, shutdownTimeout });
       if (this.#isHurried() && findingOf(report.outcomes.values()) === 'unknown') {
@@ -124,6 +124,17 @@ class Turn {
       if (this.#over(link, route)) return;
       next = await this.#following(link);
     }
+  }
+
+  /** Null when there is none: then the destination comes back when there may be one. */
+  async #slot(): Promise<Slot | null> {
+    const { slots, dispatcher, clock } = this.#house;
+    const taking = await slots.take(this.#limits.connections);
+    if ('slot' in taking) return taking.slot;
+    if ('away' in taking) this.#destination.notBefore = clock.now() + AWAY_MS;
+    // A destination never waits behind itself: its own runs serve what is due.
+    else if (this.#destination.connected === 0) dispatcher.park(this.#destination, taking.full);
+    return null;
   }
 
   #isHurried(): boolean {
@@ -146,9 +157,9 @@ class Turn {
     const mx = route.via === 'mx' && plan.kind === 'hosts';
     const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
-    this.#limits = connectionLimits(route, site);
+    this.#limits = limitsOf(route, site);
     destinations.found(this.#destination, site?.name ?? null);
-    this.#destination.limits = this.#limits;
+    this.#destination.limits = this.#limits.connections;
     const approach = (): Approach => {
       if (plan.kind === 'failed') throw new Error('there are no hosts to approach');
       return delivery.approach(route, plan, site);
@@ -156,20 +167,15 @@ class Turn {
     return { session: null, plan, approach, opened: () => this.#admission.answered() };
   }
 
-  /** Waits for the rate's next turn; false when that takes too long and the claim was given back. */
-  async #paced(claim: Claim): Promise<boolean> {
-    const site = this.#site;
-    if (!site?.rate) return true;
-    const { pace, clock, stopping } = this.#house;
-    const key = siteKey(site.name);
-    const wait = pace.wait(key, clock.now());
-    if (wait > LONGEST_PACE_MS || (wait > 0 && this.#crowded())) {
-      this.#destination.notBefore = clock.now() + wait;
-      claim.release();
-      return false;
-    }
-    const turn = await pause(clock, pace.reserve(key, site.rate, clock.now()), stopping);
-    if (turn && !this.#isSuspended()) return true;
+  /** Waits for the next turn under all rates; false when that takes too long and the claim was given back. */
+  async #paced(claim: Claim, link: Link): Promise<boolean> {
+    const { rates, clock, stopping } = this.#house;
+    const { messageRates, connectionRates } = this.#limits;
+    const limits = link.session?.usable ? messageRates : [...messageRates, ...connectionRates];
+    if (limits.length === 0) return true;
+    const turn = await rates.turn(limits, this.#crowded() ? CROWDED_TURN_MS : LONGEST_TURN_MS);
+    if ('later' in turn) this.#destination.notBefore = clock.now() + turn.later;
+    else if ((await pause(clock, turn.wait, stopping)) && !this.#isSuspended()) return true;
     claim.release();
     return false;
   }
@@ -252,21 +258,26 @@ class Turn {
   }
 
   #crowded(): boolean {
-    return this.#house.dispatcher.crowded(this.#limits.map(({ key }) => key));
+    const { dispatcher, slots } = this.#house;
+    const keys = this.#keys();
+    return dispatcher.crowded(keys) || keys.some((key) => slots.isWanted(key));
+  }
+
+  #keys(): LimitKey[] {
+    return this.#limits.connections.map(({ key }) => key);
   }
 
   /** The next claim, waiting some seconds with the connection open when nothing is due. */
   async #following(link: Link): Promise<RoutedClaim | null> {
     const { dispatcher, clock, stopping } = this.#house;
-    const keys = this.#limits.map(({ key }) => key);
-    const next = await nextClaim(this.#house, this.#destination);
+    const next = await nextClaim(this.#house, this.#destination, this.#stopping);
     if (next) return next;
     await this.#writing;
     // Mail that came meanwhile found nobody idle to wake: no wait begins without a look right before it.
     for (;;) {
-      const claim = await nextClaim(this.#house, this.#destination);
+      const claim = await nextClaim(this.#house, this.#destination, this.#stopping);
       if (claim || !link.session?.usable || this.#crowded()) return claim;
-      const woken = await dispatcher.idlers.wait(this.#destination, keys, clock, IDLE_MS, stopping);
+      const woken = await dispatcher.idlers.wait(this.#destination, this.#keys(), clock, IDLE_MS, stopping);
       if (!woken || this.#isOutdated() || this.#isSuspended()) return null;
     }
   }

@@ -82,7 +82,7 @@ export class MailTimers {
     const now = this.#clock.now();
     if (Math.abs(now - this.#lastSweep) > JUMP_MS) this.#awakeSince = now;
     this.#lastSweep = now;
-    this.#house.pace.sweep(now);
+    this.#house.rates.sweep(now);
     endSuspensions(this.#house, now);
     const slice = this.#house.spool.timers(now, SLICE, this.#after);
     // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.

@@ -25,22 +25,23 @@ export interface OpenScripts extends Scripts {
 export function openScripts(address: RedisAddress, onTrouble: (error: Error) => void): OpenScripts {
   const client = new Redis(redisOptions(address, 'asking'));
   client.on('error', onTrouble);
-  const digests = new Map<string, string>();
-  const digestOf = (lua: string): string => {
-    const digest = digests.get(lua) ?? createHash('sha1').update(lua).digest('hex');
-    digests.set(lua, digest);
-    return digest;
-  };
+  // Told to the Redis that is connected now; a restart forgets them. What it may not know is sent in full, so that
+  // scripts run in the order in which they were asked for.
+  const told = new Map<string, string>();
+  client.on('close', () => told.clear());
   return {
     async run(lua, keys, args) {
       const rest = [keys.length, ...keys.map((key) => PREFIX + key), ...args] as const;
+      const digest = told.get(lua);
       try {
-        return await client.evalsha(digestOf(lua), ...rest);
+        if (digest !== undefined) return await client.evalsha(digest, ...rest);
       } catch (error) {
-        // Redis forgets scripts when it restarts; EVAL tells it again.
+        // Somebody made it forget.
         if (!isUnknownScript(error)) throw error;
-        return client.eval(lua, ...rest);
       }
+      const answer = client.eval(lua, ...rest);
+      told.set(lua, createHash('sha1').update(lua).digest('hex'));
+      return answer;
     },
     close: () => client.disconnect(),
   };

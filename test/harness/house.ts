@@ -8,7 +8,9 @@ import type { Policy } from '../../src/policy/policy.ts';
 import { Destinations } from '../../src/queue/destinations.ts';
 import { Dispatcher } from '../../src/queue/dispatcher.ts';
 import type { House } from '../../src/queue/house.ts';
-import { Pace, Places } from '../../src/queue/limits.ts';
+import { Rates } from '../../src/queue/rates.ts';
+import { Slots } from '../../src/queue/slots.ts';
+import type { Scripts } from '../../src/redis/scripts.ts';
 import type { Spool } from '../../src/spool/spool.ts';
 import { MovableClock } from './clock.ts';
 import { policyFrom } from './policy.ts';
@@ -20,7 +22,14 @@ export interface TestHouse extends House {
 
 const DIRECT = 'routes: { direct: { via: mx } }\nrules: [{ name: all, route: direct }]\n';
 
-export function openHouse(spool: Spool, policy: Policy = policyFrom(DIRECT)): TestHouse {
+/** Redis is away, unless a test brings its own. */
+const NO_REDIS: Scripts = { run: () => Promise.reject(new Error('there is no Redis here')) };
+
+export function openHouse(
+  spool: Spool,
+  policy: Policy = policyFrom(DIRECT),
+  scripts: Scripts = NO_REDIS,
+): TestHouse {
   const clock = new MovableClock();
   const events: MailEvent[] = [];
   const quiet = (): void => undefined;
@@ -42,7 +51,14 @@ export function openHouse(spool: Spool, policy: Policy = policyFrom(DIRECT)): Te
     room,
     reached: quiet,
   });
-  const places = new Places((key) => dispatcher.freed(key));
+  const slots = new Slots({
+    scripts,
+    clock,
+    allowed: ({ connections }) => connections,
+    waiting: () => [],
+    freed: (key) => dispatcher.freed(key),
+    wanted: quiet,
+  });
   const stopping = new AbortController();
   onTestFinished(() => {
     stopping.abort();
@@ -62,8 +78,8 @@ export function openHouse(spool: Spool, policy: Policy = policyFrom(DIRECT)): Te
     },
     destinations,
     dispatcher,
-    places,
-    pace: new Pace(),
+    slots,
+    rates: new Rates(scripts, clock),
     policy: () => policy,
     hostname: 'relay.example.net',
     postmaster: null,

@@ -75,6 +75,7 @@ export const mxRoute: MxRoute = {
   via: 'mx',
   connections: null,
   messagesPerConnection: null,
+  rate: null,
   recipients: 50,
   connectTimeout: 30_000,
   sources: [],

@@ -100,7 +100,6 @@ test.each([
   ['quotas: []', 'quotas'],
   ['warmup: []', 'warmup'],
   ['rewrite: {}', 'rewrite'],
-  ['routes: { a: { via: mx, rate: 3/second } }', 'routes.a.rate'],
   [
     'routes: { a: { via: smarthost, hosts: h, auth: { user: u, popBeforeSmtp: {} } } }',
     'routes.a.auth.popBeforeSmtp',

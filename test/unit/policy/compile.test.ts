@@ -30,6 +30,7 @@ test('an mx route has the numbers that a large receiver expects', () => {
     via: 'mx',
     connections: null,
     messagesPerConnection: null,
+    rate: null,
     recipients: 50,
     connectTimeout: MINUTE,
     sources: [],

@@ -19,6 +19,7 @@ test('by the best MX hosts, whatever the domain', () => {
     connections: 10,
     rate: { count: 300, per: 60_000 },
     messagesPerConnection: 33,
+    connectionRate: null,
     ip: 4,
   });
   expect(siteOf(policy, 'b.example', ['google.com']).name).not.toBe('google');
@@ -38,6 +39,7 @@ test('domains with the same best hosts share a site, in any order and with the d
     connections: 7,
     rate: null,
     messagesPerConnection: 33,
+    connectionRate: null,
     ip: null,
   });
   expect(siteOf(policy, 'c.example', ['mx1.host.example']).name).toBe('mx1.host.example');
