@@ -35,9 +35,9 @@ const builtInSite: Site = {
   name: 'default',
   connections: 20,
   rate: null,
+  connectionRate: null,
   messagesPerConnection: 100,
   ip: null,
-  connectionRate: null,
 };
 
 /** What one client may open to a provider's submission service without being called a nuisance. */
@@ -92,11 +92,11 @@ function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy):
   return {
     connections: data.connections ?? null,
     messagesPerConnection: data.messagesPerConnection ?? null,
+    rate: data.rate ?? null,
     recipients: data.recipients,
     connectTimeout: data.connectTimeout,
     sources: data.sources.map(({ address, ehlo, weight }) => ({
       address,
-    rate: data.rate ?? null,
       ehlo: ehlo ?? null,
       weight,
     })),
@@ -119,6 +119,7 @@ function compileSite(name: string, data: SiteData, base: Site): Site {
     name,
     connections: data.connections ?? base.connections,
     rate: data.rate ?? base.rate,
+    connectionRate: data.connectionRate ?? base.connectionRate,
     messagesPerConnection: data.messagesPerConnection ?? base.messagesPerConnection,
     ip: data.ip ?? base.ip,
   };
@@ -128,7 +129,6 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
   const name = data.name ?? `rule ${index + 1}`;
   const ending = compileEnding(data);
   return {
-    connectionRate: data.connectionRate ?? base.connectionRate,
     name,
     when: compileConditions(data.when),
     ...(ending === null ? {} : { ending }),

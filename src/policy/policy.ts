@@ -27,10 +27,10 @@ export interface RouteLimits {
   /** At a time; null: the site's or the daemon's limit alone. */
   readonly connections: number | null;
   readonly messagesPerConnection: number | null;
-  /** Recipients a transaction. */
-  readonly recipients: number;
   /** Messages; null: as fast as they go. */
   readonly rate: Rate | null;
+  /** Recipients a transaction. */
+  readonly recipients: number;
   /** Milliseconds for TCP, TLS and greeting together. */
   readonly connectTimeout: number;
   readonly sources: readonly SourceAddress[];
@@ -97,8 +97,6 @@ export type Route = MxRoute | SmarthostRoute | DiscardRoute;
 export interface RetryClass {
   readonly after: readonly number[];
   readonly expire: number;
-  /** New connections. */
-  readonly connectionRate: Rate | null;
 }
 
 export interface RetrySchedule extends RetryClass {
@@ -119,6 +117,8 @@ export interface Site {
   readonly name: string;
   readonly connections: number;
   readonly rate: Rate | null;
+  /** New connections. */
+  readonly connectionRate: Rate | null;
   readonly messagesPerConnection: number;
   /** Address family for this site; null: as delivery.ip says. */
   readonly ip: 4 | 6 | null;

@@ -41,9 +41,9 @@ export interface MailQueue {
   stop(): Promise<void>;
 }
 
-export function createQueue(options: QueueOptions): MailQueue {
 type Run = (key: DestinationKey, delayed: boolean) => Promise<void>;
 
+export function createQueue(options: QueueOptions): MailQueue {
   const stopping = new AbortController();
   const destinations = new Destinations();
   // Two parts that need each other: the dispatcher asks BullMQ for runs, which come back to `house`.
@@ -77,9 +77,9 @@ type Run = (key: DestinationKey, delayed: boolean) => Promise<void>;
     house,
     start() {
       recall(house);
+      slots.start();
       timers.start();
       // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
-      slots.start();
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
     recovered: () => probeAgain(house),
@@ -93,8 +93,6 @@ type Run = (key: DestinationKey, delayed: boolean) => Promise<void>;
   };
 }
 
-/** Resolves with the number of entries that another policy moved. */
-function followPolicy(house: House): Promise<number> {
 function openRuns({ spool, redis, connections, observer }: QueueOptions, work: Run): RunQueue {
   return openRunQueue({
     spoolId: spool.id,
@@ -105,6 +103,8 @@ function openRuns({ spool, redis, connections, observer }: QueueOptions, work: R
   });
 }
 
+/** Resolves with the number of entries that another policy moved. */
+function followPolicy(house: House): Promise<number> {
   probeAgain(house);
   house.dispatcher.limitsChanged();
   return review(house, null);
