@@ -84,6 +84,10 @@ function smarthostParts({ hosts, auth }: SmarthostRoute): Readonly<Record<string
 }
 
 function printableAuth(auth: NonNullable<SmarthostRoute['auth']>): Readonly<Record<string, unknown>> {
+  if (auth.kind === 'pop') {
+    const { implicitTls: _, ...server } = auth.popBeforeSmtp;
+    return { popBeforeSmtp: { ...server, password: MASKED } };
+  }
   const { kind, ...asTheyAre } = auth;
   if (kind === 'password') return { ...asTheyAre, password: MASKED };
   const { clientId, tokenUrl } = auth.oauth2;

@@ -31,6 +31,11 @@ export async function lookUpAddresses(
   return { kind: 'none' };
 }
 
+/** Of an IP address. */
+export function familyOf(address: string): 4 | 6 {
+  return isIP(address) === 6 ? 6 : 4;
+}
+
 function literal(host: string): { readonly v4: readonly string[]; readonly v6: readonly string[] } {
   return isIP(host) === 4 ? { v4: [host], v6: [] } : { v4: [], v6: [host] };
 }

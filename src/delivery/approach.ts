@@ -1,20 +1,19 @@
 // Walks the hosts of one attempt: their addresses, one after the other, until a session opens.
 // queue/ asks for the next session; connection.ts opens it; hosts.ts made the list.
 // Never tries more than 5 addresses or opens more than 2 sessions an attempt.
-import { isIP } from 'node:net';
 import type { Clock } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
 import { type Random, shuffled } from '../clock/random.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { Observer } from '../observe/events.ts';
 import type { MxRoute, SmarthostRoute } from '../policy/policy.ts';
-import { lookUpAddresses } from './addresses.ts';
-import { type Connection, connect } from './connection.ts';
+import { familyOf, lookUpAddresses } from './addresses.ts';
+import { Entrance } from './entrance.ts';
 import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
-import { type Manners, mannersFor } from './manners.ts';
+import { mannersFor } from './manners.ts';
 import { OpenSession } from './open-session.ts';
-import type { Login } from './sasl.ts';
+import type { PopLogins } from './pop-logins.ts';
 import type { Approach, Session, Target } from './session.ts';
 import type { ChosenHost, HostUse, NextHost } from './smarthosts.ts';
 import type { TlsManners } from './tls.ts';
@@ -38,9 +37,8 @@ export interface ApproachSetting {
   readonly reached: ReachMilestone;
   readonly tlsManners: TlsManners;
   readonly tokens: Tokens;
+  readonly popLogins: PopLogins;
 }
-
-type Family = 4 | 6;
 
 export class HostWalk implements Approach {
   readonly #setting: ApproachSetting;
@@ -56,28 +54,27 @@ export class HostWalk implements Approach {
   /** Addresses of sessions from before this walk that came to nothing. */
   readonly #refused = new Set<string>();
   #given: Target | null = null;
-  readonly #familiesDown = new Set<Family>();
+  readonly #familiesDown = new Set<4 | 6>();
   #tried = 0;
   #triedIpv4 = false;
   #sessions = 0;
-  /** How to log in: the route's password, or a token that is fetched when the first host is due. */
-  #login: Login | null = null;
-  #renewed = false;
-  /** Why there is no token: no host needs to be asked then. */
-  #noLogin: Failure | null = null;
+  readonly #entrance: Entrance;
 
   constructor(setting: ApproachSetting) {
     this.#setting = setting;
+    this.#entrance = new Entrance(setting);
   }
 
   note(failure: Failure): void {
     this.#failures.push(failure);
-    if (failure.ip !== undefined && failure.ip !== this.#given?.address) this.#refused.add(failure.ip);
+    const given = failure.ip === this.#given?.address ? this.#given : null;
+    if (this.#entrance.refused(failure)) this.#tryAgain(given);
+    else if (failure.ip !== undefined && !given) this.#refused.add(failure.ip);
   }
 
   async next(signal: AbortSignal): Promise<{ readonly session: Session } | { readonly failure: Failure }> {
-    await this.#fetchLogin(null, signal);
-    while (this.#sessions < MOST_SESSIONS && !signal.aborted && !this.#noLogin) {
+    await this.#entrance.prepare(signal);
+    while (this.#sessions < MOST_SESSIONS && !signal.aborted && !this.#entrance.shut) {
       const target = await this.#nextTarget(signal);
       if (!target) break;
       const session = await this.#open(target, signal);
@@ -85,20 +82,14 @@ export class HostWalk implements Approach {
     }
     this.#use?.left();
     if (signal.aborted) return { failure: { ...failureKinds.stopping, phase: 'connect', text: 'stopping' } };
-    return { failure: this.#noLogin ?? closingFailure(this.#failures) };
+    return { failure: this.#entrance.shut ?? closingFailure(this.#failures) };
   }
 
-  /** A token before any connection: a host would not wait for it as long as its server may take. */
-  async #fetchLogin(refused: string | null, signal: AbortSignal): Promise<void> {
-    const { route, tokens } = this.#setting;
-    const auth = route.via === 'smarthost' ? route.auth : null;
-    if (auth?.kind !== 'oauth2') {
-      this.#login = auth;
-      return;
-    }
-    const found = await tokens.login(auth, refused, signal);
-    if ('failure' in found) this.#noLogin = found.failure;
-    else this.#login = found.login;
+  /** A host whose mind another login may change. */
+  #tryAgain(target: Target | null): void {
+    if (!target) return;
+    this.#seen.delete(placeOf(target));
+    this.#targets.unshift(target);
   }
 
   /** The next address to try, or null when the attempt is over. */
@@ -126,8 +117,9 @@ export class HostWalk implements Approach {
     return next.target;
   }
 
-  #useless({ address, port }: Target): boolean {
-    const place = `${address} ${port}`;
+  #useless(target: Target): boolean {
+    const { address } = target;
+    const place = placeOf(target);
     if (this.#seen.has(place) || this.#familiesDown.has(familyOf(address))) return true;
     this.#seen.add(place);
     return this.#refused.delete(address);
@@ -168,14 +160,14 @@ export class HostWalk implements Approach {
 
   async #open(target: Target, signal: AbortSignal): Promise<Session | null> {
     const { clock, observer, route, hostname, random } = this.#setting;
-    const manners = mannersFor(route, target.address, hostname, this.#login, random);
+    const manners = mannersFor(route, target.address, hostname, random);
     if (!manners) {
       const text = `the route has no source address to reach ${target.address} from`;
       this.#failures.push({ ...failureKinds.noSource, text, host: target.host, ip: target.address });
       return null;
     }
     const startedAt = clock.now();
-    const connection = await this.#connect(target, manners, signal);
+    const connection = await this.#entrance.connect(target, manners, signal);
     if (!('channel' in connection)) {
       this.#count(target, connection);
       this.#failures.push(connection);
@@ -211,36 +203,10 @@ export class HostWalk implements Approach {
     this.#tried++;
     if (familyOf(address) === 4) this.#triedIpv4 = true;
   }
-
-  /** Opportunistic TLS that came to nothing is followed by plain text to the same address (RFC 7435). */
-  async #connect(target: Target, manners: Manners, signal: AbortSignal): Promise<Connection | Failure> {
-    const first = await this.#connectWithToken(target, manners, signal);
-    const { tls } = manners;
-    const auth = this.#login;
-    const mayFallBack = tls === 'opportunistic' && !target.implicitTls && auth?.cleartext !== false;
-    if ('channel' in first || !mayFallBack || first.class !== 'tls') return first;
-    return this.#connectWithToken(target, { ...manners, auth, tls: 'none' }, signal);
-  }
-
-  /** A token may have been taken back before its time: refused once, another one is asked for, once. */
-  async #connectWithToken(
-    target: Target,
-    manners: Manners,
-    signal: AbortSignal,
-  ): Promise<Connection | Failure> {
-    const first = await connect(target, manners, this.#setting, signal);
-    const { auth } = manners;
-    const isRefused = !('channel' in first) && first.phase === 'auth' && first.reply !== undefined;
-    if (!isRefused || first.class !== 'auth' || auth?.kind !== 'token' || this.#renewed) return first;
-    this.#renewed = true;
-    await this.#fetchLogin(auth.token, signal);
-    if (this.#noLogin) return first;
-    return connect(target, { ...manners, auth: this.#login }, this.#setting, signal);
-  }
 }
 
-function familyOf(address: string): Family {
-  return isIP(address) === 6 ? 6 : 4;
+function placeOf({ address, port }: Target): string {
+  return `${address} ${port}`;
 }
 
 /** One of each in turn, so that a family that does not work costs little (RFC 8305 §4). */

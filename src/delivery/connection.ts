@@ -26,6 +26,11 @@ export interface Connection {
   readonly tls: string | null;
 }
 
+/** The manners of the route, with what to say to the host for a login. */
+export interface Greeting extends Manners {
+  readonly auth: Login | null;
+}
+
 export interface Connecting {
   readonly clock: Clock;
   readonly tlsManners: TlsManners;
@@ -34,7 +39,7 @@ export interface Connecting {
 /** Never rejects; what is not handed out is closed. */
 export function connect(
   target: Target,
-  manners: Manners,
+  manners: Greeting,
   { clock, tlsManners }: Connecting,
   signal: AbortSignal,
 ): Promise<Connection | Failure> {
@@ -81,7 +86,7 @@ interface PeerError extends Error {
 /** nodemailer's dialogue up to the login, with our deadlines, phases and failures. */
 class Greeter extends Base {
   readonly #target: Target;
-  readonly #manners: Manners;
+  readonly #manners: Greeting;
   readonly #clock: Clock;
   readonly #done: (result: Connection | Failure) => void;
   readonly #greetedBy: number;
@@ -91,7 +96,7 @@ class Greeter extends Base {
 
   constructor(
     target: Target,
-    manners: Manners,
+    manners: Greeting,
     clock: Clock,
     tlsManners: TlsManners,
     done: (result: Connection | Failure) => void,
@@ -226,7 +231,7 @@ class Greeter extends Base {
   }
 }
 
-function connectionOptions(target: Target, manners: Manners, tlsManners: TlsManners): SMTPConnectionOptions {
+function connectionOptions(target: Target, manners: Greeting, tlsManners: TlsManners): SMTPConnectionOptions {
   const { tls, auth, source } = manners;
   return {
     host: target.address,

@@ -9,6 +9,7 @@ import type { Observer } from '../observe/events.ts';
 import { addressFilter } from './addresses.ts';
 import { HostWalk } from './approach.ts';
 import { type Listener, mxPlan, smarthostPlan } from './hosts.ts';
+import { PopLogins } from './pop-logins.ts';
 import type { Delivery, PlannedHost } from './session.ts';
 import { type NextHost, Smarthosts } from './smarthosts.ts';
 import { TlsManners } from './tls.ts';
@@ -45,6 +46,7 @@ export function createDelivery({ settings, grants, ...parts }: DeliveryParts): D
   const mayGoTo = addressFilter(settings.allowNetworks);
   const smarthosts = new Smarthosts(() => parts.clock.now());
   const tokens = new Tokens(parts.clock, grants);
+  const popLogins = new PopLogins({ ...parts, tlsManners });
   const ourselves = { hostname, listeners: settings.ownAddresses };
   return {
     async plan(route, domain, signal) {
@@ -61,6 +63,7 @@ export function createDelivery({ settings, grants, ...parts }: DeliveryParts): D
         mayGoTo,
         tlsManners,
         tokens,
+        popLogins,
       }),
   };
 }

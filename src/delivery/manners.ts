@@ -1,14 +1,12 @@
-// How a route talks to one address: TLS, login, local address and EHLO name.
-// approach.ts asks for each target; connection.ts obeys.
+// How a route talks to one address: TLS, local address and EHLO name.
+// approach.ts asks for each target; entrance.ts adds the login; connection.ts obeys.
 // Never picks a source address of another family than the target's.
 import { isIP } from 'node:net';
 import type { Random } from '../clock/random.ts';
 import type { MxRoute, SmarthostRoute, SourceAddress, TlsPolicy } from '../policy/policy.ts';
-import type { Login } from './sasl.ts';
 
 export interface Manners {
   readonly tls: TlsPolicy;
-  readonly auth: Login | null;
   /** A smarthost that refuses us refuses our login, not the mail. */
   readonly smarthost: boolean;
   /** Milliseconds for TCP, TLS and greeting together. */
@@ -24,14 +22,12 @@ export function mannersFor(
   route: MxRoute | SmarthostRoute,
   address: string,
   hostname: string,
-  auth: Login | null,
   random: Random,
 ): Manners | null {
   const source = route.sources.length === 0 ? null : pickSource(route.sources, address, random);
   if (source === undefined) return null;
   return {
     tls: route.tls,
-    auth,
     smarthost: route.via === 'smarthost',
     connectTimeout: route.connectTimeout,
     ehlo: source?.ehlo ?? hostname,

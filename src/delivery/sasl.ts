@@ -2,7 +2,7 @@
 // connection.ts asks after EHLO; nodemailer speaks PLAIN, LOGIN and CRAM-MD5 itself.
 // Never picks one that shows the password to the wire where another would not.
 import type { SMTPConnectionCustomAuthHandlers } from 'nodemailer/lib/smtp-connection';
-import type { PasswordAuth } from '../policy/policy.ts';
+import type { PasswordAuth } from '../policy/auth.ts';
 
 /** A login with an access token in place of a password. */
 export interface TokenLogin {

@@ -2,7 +2,7 @@
 // tokens.ts asks when there is none that is good; the answer is a value.
 // Never says a secret: what a server writes about its refusal is cleared of ours.
 import type { Clock } from '../clock/clock.ts';
-import type { OAuth2Client } from '../policy/policy.ts';
+import type { OAuth2Client } from '../policy/auth.ts';
 
 /** What a token server gives. */
 export interface Grant {

@@ -3,7 +3,7 @@
 // Never touches a file: who made it keeps the grants and hands them back at the next start.
 import { createHash } from 'node:crypto';
 import type { Clock } from '../clock/clock.ts';
-import type { TokenAuth } from '../policy/policy.ts';
+import type { TokenAuth } from '../policy/auth.ts';
 import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
 import type { TokenLogin } from './sasl.ts';

@@ -5,6 +5,7 @@ import type { FailureClass } from '../delivery/failure.ts';
 import type { MailHeader } from '../mail/envelope.ts';
 import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Priority } from '../queue/entry.ts';
+import type { RouteAuth } from './auth.ts';
 import type { Subject } from './match.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
@@ -55,36 +56,11 @@ export type KnownServices = ReadonlyMap<string, SmarthostAddress>;
 /** Which host of a route a connection goes to first. */
 export type HostOrder = 'in-order' | 'weighted' | 'least-used';
 
-export interface PasswordAuth {
-  readonly kind: 'password';
-  readonly user: string;
-  readonly password: string;
-  /** Log in without TLS too. */
-  readonly cleartext: boolean;
-}
-
-/** An application that may log in for a user, and what it gets its access tokens with (RFC 6749). */
-export interface OAuth2Client {
-  readonly clientId: string;
-  readonly clientSecret: string;
-  /** The first one: servers that rotate give others later. */
-  readonly refreshToken: string;
-  readonly tokenUrl: string;
-}
-
-export interface TokenAuth {
-  readonly kind: 'oauth2';
-  readonly user: string;
-  readonly oauth2: OAuth2Client;
-  /** Log in without TLS too. */
-  readonly cleartext: boolean;
-}
-
 export interface SmarthostRoute extends RouteBase, RouteLimits {
   readonly via: 'smarthost';
   readonly hosts: readonly SmarthostAddress[];
   readonly choose: HostOrder;
-  readonly auth: PasswordAuth | TokenAuth | null;
+  readonly auth: RouteAuth | null;
 }
 
 export interface DiscardRoute extends RouteBase {
@@ -116,6 +92,7 @@ export interface Rate {
 export interface Site {
   readonly name: string;
   readonly connections: number;
+  /** Messages. */
   readonly rate: Rate | null;
   /** New connections. */
   readonly connectionRate: Rate | null;
@@ -164,10 +141,23 @@ export interface MailFacts {
   readonly at?: number;
 }
 
+/** A header as conditions look at it. */
+export interface HeaderFacts {
+  /** Of all fields of that name (in lower case), in lower case, without spaces around them. */
+  values(name: string): readonly string[];
+  /** The addresses in the From field. */
+  readonly authors: readonly Subject[];
+}
+
 /** The same as conditions look at it, made once for all rules. */
-export interface Facts extends Omit<MailFacts, 'from' | 'to' | 'tags'> {
+export interface Facts extends Omit<MailFacts, 'from' | 'to' | 'header' | 'tags'> {
   readonly from: Subject;
   readonly to: Subject;
+  /** In lower case. */
+  readonly user?: string | null;
+  /** Its bits, as config/address-bits.ts writes them. */
+  readonly client?: string | null;
+  readonly header?: HeaderFacts;
   /** Grows while the rules are walked at acceptance. */
   readonly tags: ReadonlySet<string>;
   /** Those of rules that could not be judged. */

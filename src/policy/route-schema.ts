@@ -15,9 +15,9 @@ import {
   section,
   text,
 } from '../config/fields.ts';
-import { isLoopback, parseEndpoint } from '../config/network.ts';
-import type { HostOrder, KnownServices, PasswordAuth, SmarthostAddress, TokenAuth } from './policy.ts';
-import { tokenUrls } from './token-urls.ts';
+import { parseEndpoint } from '../config/network.ts';
+import { auth, authOf, checkAuth, needsTls } from './auth-schema.ts';
+import type { HostOrder, KnownServices, SmarthostAddress } from './policy.ts';
 
 /** Submission (RFC 6409 §3.1) and submission over implicit TLS (RFC 8314 §3.3): what providers offer. */
 const SUBMISSION_PORT = 587;
@@ -73,60 +73,6 @@ const mxRoute = section(
   },
 );
 
-const oauth2 = section({
-  clientId: text(),
-  clientSecret: text(),
-  refreshToken: text(),
-  tokenUrl: parsed(parseTokenUrl, 'an https:// address').optional(),
-});
-
-/** In clear only to this machine: the request carries all that a thief of the account needs. */
-function parseTokenUrl(text: string): string | null {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || url.username !== '' || url.password !== '') return null;
-  const isHere = url.protocol === 'http:' && isLoopback(url.hostname.replace(/^\[|\]$/g, ''));
-  return url.protocol === 'https:' || isHere ? url.href : null;
-}
-
-const auth = section({
-  user: text(),
-  password: z.string().min(1, { error: 'must not be empty' }).optional(),
-  cleartext: z.boolean().default(false),
-  oauth2: oauth2.optional(),
-  popBeforeSmtp: notYet(),
-});
-
-type AuthData = z.output<typeof auth>;
-
-/** With a password or with tokens, one of the two. */
-function checkAuth(
-  { password, oauth2 }: AuthData,
-  hosts: readonly SmarthostAddress[],
-  context: z.RefinementCtx,
-): void {
-  const refuse = (path: readonly string[], message: string): void =>
-    context.addIssue({ code: 'custom', path: ['auth', ...path], message });
-  if (password === undefined && oauth2 === undefined) refuse(['password'], 'is missing');
-  if (password !== undefined && oauth2 !== undefined)
-    refuse(['oauth2'], 'the login has a `password` already: one of the two');
-  if (oauth2 !== undefined && oauth2.tokenUrl === undefined && tokenUrlOf(hosts) === undefined)
-    refuse(['oauth2', 'tokenUrl'], 'is missing: this provider’s token server is not known');
-}
-
-/** By the first host: all hosts of a route belong to one provider. */
-function tokenUrlOf(hosts: readonly SmarthostAddress[]): string | undefined {
-  return tokenUrls.get(hosts[0]?.host ?? '');
-}
-
-function authOf(
-  { user, cleartext, password = '', oauth2 }: AuthData,
-  hosts: readonly SmarthostAddress[],
-): PasswordAuth | TokenAuth {
-  if (oauth2 === undefined) return { kind: 'password', user, password, cleartext };
-  const { tokenUrl = tokenUrlOf(hosts) ?? '', ...client } = oauth2;
-  return { kind: 'oauth2', user, cleartext, oauth2: { ...client, tokenUrl } };
-}
-
 /** A provider's name as people write it: `Gmail`, `Google Mail`. */
 function service(services: KnownServices) {
   const spelled = text().transform((name) => name.toLowerCase().replaceAll(' ', ''));
@@ -155,7 +101,8 @@ function smarthostRoute(services: KnownServices) {
       if (route.auth !== undefined) checkAuth(route.auth, hosts, context);
       if (route.tls !== 'none') return;
       if (hosts.some((host) => host.implicitTls)) refuse('tls', '`tls: none` contradicts TLS from the start');
-      if (route.auth?.cleartext === false) refuse('tls', 'a login without TLS needs `auth.cleartext: true`');
+      if (route.auth && needsTls(route.auth))
+        refuse('tls', 'a login without TLS needs `auth.cleartext: true`');
     })
     .transform(({ service, auth, ...route }) => {
       const hosts = hostsOf({ hosts: route.hosts, service }, services);

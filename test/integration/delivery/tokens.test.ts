@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { Delivery } from '../../../src/delivery/session.ts';
 import type { GrantBook } from '../../../src/delivery/tokens.ts';
 import { openGrantFile } from '../../../src/grant-file.ts';
-import type { TokenAuth } from '../../../src/policy/policy.ts';
+import type { TokenAuth } from '../../../src/policy/auth.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { startPeer } from '../../harness/smtp-peer.ts';

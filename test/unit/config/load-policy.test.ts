@@ -100,10 +100,6 @@ test.each([
   ['quotas: []', 'quotas'],
   ['warmup: []', 'warmup'],
   ['rewrite: {}', 'rewrite'],
-  [
-    'routes: { a: { via: smarthost, hosts: h, auth: { user: u, popBeforeSmtp: {} } } }',
-    'routes.a.auth.popBeforeSmtp',
-  ],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
   ['rules: [{ when: { header: { Precedence: bulk } }, route: direct }]', 'rules[0].when.header'],
   ['rules: [{ when: { not: { to: a.example } }, route: direct }]', 'rules[0].when.not'],
@@ -119,6 +115,10 @@ test.each([
 
 function oauth2(more: string): string {
   return `oauth2: { clientId: c, clientSecret: s, refreshToken: r, ${more} }`;
+}
+
+function pop(more: string): string {
+  return `popBeforeSmtp: { host: pop.example, user: u, password: "secret", ${more} }`;
 }
 
 test.each([
@@ -145,6 +145,24 @@ test.each([
     'auth.oauth2.tokenUrl: "http://tokens.example/" is not an https:// address',
   ],
   ['service: gmail, auth: { user: u, oauth2: { clientId: c } }', 'auth.oauth2.clientSecret: is missing'],
+  [`hosts: a.example, auth: { ${pop('')}, user: u }`, 'auth.user: the login is the one in `popBeforeSmtp`'],
+  [
+    `hosts: a.example, auth: { ${pop('tls: none')} }`,
+    'auth.popBeforeSmtp.tls: port 995 is TLS from the start',
+  ],
+  [
+    `hosts: a.example, auth: { ${pop('port: 110, tls: none')} }`,
+    'auth.popBeforeSmtp.tls: a login without TLS needs `cleartext: true`',
+  ],
+  [
+    `hosts: a.example, auth: { ${pop('port: 110').replace('secret', 'two\\nlines')} }`,
+    'auth.popBeforeSmtp.password: must have no control characters',
+  ],
+  [
+    'hosts: a.example, auth: { popBeforeSmtp: { host: "pop:110" } }',
+    'auth.popBeforeSmtp.host: "pop:110" is not a host such as pop.example.net',
+  ],
+  ['hosts: a.example, auth: { password: p }', 'auth.user: is missing'],
   ['hosts: a.example, choose: random', 'choose: expected in-order, weighted or least-used'],
 ])('a smarthost with %s is told what is wrong', (yaml, message) => {
   const errors = errorsOf(`routes: { r: { via: smarthost, ${yaml} } }`);

@@ -25,6 +25,10 @@ routes:
     via: smarthost
     service: gmail
     auth: { user: u, oauth2: { clientId: id, clientSecret: s3cret, refreshToken: s3cret } }
+  isp:
+    via: smarthost
+    hosts: a.example
+    auth: { popBeforeSmtp: { host: pop.example, user: u, password: s3cret } }
 retry: { default: { classes: { greylisted: { after: 5m } } } }
 sites: { google: { mx: "*.google.com", rate: 300/minute } }
 rules:
@@ -51,6 +55,7 @@ test('the policy comes out with its defaults and merges', () => {
       mailbox: {
         auth: { user: 'u', oauth2: { clientId: 'id', tokenUrl: 'https://oauth2.googleapis.com/token' } },
       },
+      isp: { auth: { popBeforeSmtp: { host: 'pop.example', port: 995, user: 'u', tls: 'verified' } } },
     },
     retry: {
       default: { expire: '5d', warn: ['4h', '1d'], classes: { greylisted: { after: ['5m'], expire: '5d' } } },

@@ -23,7 +23,7 @@ function settingsIn(name: string): Settings {
   return loaded.settings;
 }
 
-const environment = { PROVIDER_PASSWORD: 'x', GMAIL_SECRET: 'x', GMAIL_TOKEN: 'x' };
+const environment = { PROVIDER_PASSWORD: 'x', GMAIL_SECRET: 'x', GMAIL_TOKEN: 'x', POP_PASSWORD: 'x' };
 
 function policyIn(name: string): { readonly policy: Policy; readonly warnings: readonly string[] } {
   const loaded = loadPolicy(shipped(name), { environment });

@@ -99,6 +99,23 @@ test.each([
   });
 });
 
+test.each([
+  ['port: 110', { port: 110, implicitTls: false, tls: 'verified', cleartext: false }],
+  ['', { port: 995, implicitTls: true, tls: 'verified' }],
+  ['port: 110, cleartext: true', { implicitTls: false, tls: 'opportunistic', cleartext: true }],
+  ['port: 110, cleartext: true, tls: none', { tls: 'none' }],
+  ['tls: required', { tls: 'required' }],
+])('a login at a POP3 server with %j has TLS unless it may go without', (more, server) => {
+  const login = `popBeforeSmtp: { host: POP.isp.example, user: someone, password: " p ", ${more} }`;
+  expect(routeFrom(`via: smarthost, hosts: "mail.isp.example:25", auth: { ${login} }`)).toMatchObject({
+    tls: 'opportunistic',
+    auth: {
+      kind: 'pop',
+      popBeforeSmtp: { host: 'pop.isp.example', user: 'someone', password: ' p ', ...server },
+    },
+  });
+});
+
 test('what the route says of TLS stands above the list of services', () => {
   expect(routeFrom('via: smarthost, service: gmail, tls: required')).toMatchObject({ tls: 'required' });
 });

@@ -10,6 +10,7 @@ import { formatProblem } from '../../../src/config/problem.ts';
 import { formatDuration, formatRate, parseDuration } from '../../../src/config/quantities.ts';
 import { type FailureClass, failureClasses } from '../../../src/delivery/failure.ts';
 import type { Message } from '../../../src/mail/envelope.ts';
+import type { RouteAuth } from '../../../src/policy/auth.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { policySchema } from '../../../src/policy/schema.ts';
@@ -115,13 +116,19 @@ function siteThen(policy: Policy, row: Row): Row {
   return { ...row, Site, Connections: `${connections}`, Rate, Messages: `${messagesPerConnection}` };
 }
 
+function loginOf(auth: RouteAuth | null): string {
+  if (auth?.kind !== 'pop') return auth?.user ?? 'none';
+  const { user, host, port } = auth.popBeforeSmtp;
+  return `${user} at ${host}:${port}`;
+}
+
 function routeThen(policy: Policy, row: Row): Row {
   const route = policy.routes.get(row.Route ?? '');
   if (route?.via !== 'smarthost') throw new Error(`${row.Route} is no smarthost`);
   const hosts = route.hosts.map(
     ({ host, port, implicitTls }) => `${implicitTls ? 'smtps://' : ''}${host}:${port}`,
   );
-  return { ...row, Host: hosts.join(', '), TLS: route.tls, Login: route.auth?.user ?? 'none' };
+  return { ...row, Host: hosts.join(', '), TLS: route.tls, Login: loginOf(route.auth) };
 }
 
 test('every file on the page is a recipe with lines to check', () => {
