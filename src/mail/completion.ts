@@ -1,9 +1,12 @@
 // A message's header on its way in: our Received on top, Date and Message-ID where they are missing.
-// Stands between relay/ (canonical CRLF lines) and spool/; queue/intake.ts pushes the chunks through.
+// Stands between relay/ (canonical CRLF lines) and spool/; queue/content.ts pushes the chunks through.
 // Never changes, moves or drops an octet of the client's; never holds more than the start of one line.
 import { isAscii } from 'node:buffer';
-import type { QueueId } from './envelope.ts';
+import type { MailHeader, QueueId } from './envelope.ts';
+import { afterLine, headerLine } from './header-lines.ts';
+import { KeptFields } from './kept-fields.ts';
 import { mailDate } from './received.ts';
+import { signedFields } from './signed-fields.ts';
 
 /**
  * More Received fields than this are a mail loop (RFC 5321 §6.3 wants at least 100):
@@ -12,12 +15,14 @@ import { mailDate } from './received.ts';
 export const HOP_LIMIT = 100;
 
 export interface CompletionOptions {
-  /** The field of receivedField(). */
-  readonly received: Buffer;
+  /** The field of receivedField(); null where nobody handed the message over. */
+  readonly received: Buffer | null;
   /** Milliseconds since the epoch, for Date. */
   readonly at: number;
   readonly id: QueueId;
   readonly hostname: string;
+  /** Names in lower case of the fields whose values are wanted. */
+  readonly keeps?: ReadonlySet<string>;
 }
 
 export interface CompletedHeader {
@@ -27,26 +32,19 @@ export interface CompletedHeader {
   readonly eightBit: boolean;
   /** Received fields that the client's message brought along, ours not counted. */
   readonly receivedCount: number;
+  /** Those of the wanted fields that the client's message has. */
+  readonly header: MailHeader;
 }
 
-type LineKind = 'date' | 'message-id' | 'received' | 'field' | 'continuation' | 'empty' | 'text';
-
-const CR = 0x0d;
-const LF = 0x0a;
 const CRLF = Buffer.from('\r\n');
-
-/**
- * A field name, the space that old mailers left before the colon, and the colon (RFC 5322 §3.6.8,
- * §4.5). Anchored by `lastIndex`.
- */
-const FIELD_NAME = /([!-9;-~]+)[ \t]*:/y;
-
-/** A line's start of this length without a colon is no header field: a line has 998 octets at most. */
-const LONGEST_NAME = 1000;
+const NOTHING: ReadonlySet<string> = new Set();
+const SIGNATURES: ReadonlySet<string> = new Set(['dkim-signature']);
 
 /** One message: push() every chunk in order, then end() once. Chunks are handed on, not copied. */
 export class HeaderCompletion {
   readonly #options: CompletionOptions;
+  readonly #kept: KeptFields;
+  readonly #signatures = new KeptFields(SIGNATURES);
   #place: 'top' | 'line-start' | 'within-line' | 'body' = 'top';
   /** Start of a line that cannot be judged yet; not written so far. */
   #held: Buffer | null = null;
@@ -57,6 +55,7 @@ export class HeaderCompletion {
 
   constructor(options: CompletionOptions) {
     this.#options = options;
+    this.#kept = new KeptFields(options.keeps ?? NOTHING);
   }
 
   /** What to write for this chunk, in order. Empty buffers do not occur. */
@@ -64,7 +63,7 @@ export class HeaderCompletion {
     if (!this.#eightBit && !isAscii(chunk)) this.#eightBit = true;
     if (this.#place === 'body') return [chunk];
     const out: Buffer[] = [];
-    if (this.#place === 'top') out.push(this.#options.received);
+    if (this.#place === 'top') this.#begin(out);
     this.#header(this.#held ? Buffer.concat([this.#held, chunk]) : chunk, out);
     return out;
   }
@@ -72,10 +71,16 @@ export class HeaderCompletion {
   /** The message is complete: what is left to write, and what was found. */
   end(): CompletedHeader {
     const tail: Buffer[] = [];
-    if (this.#place === 'top') tail.push(this.#options.received);
+    if (this.#place === 'top') this.#begin(tail);
     if (this.#place !== 'body') this.#endInHeader(tail);
     this.#place = 'body';
-    return { tail, eightBit: this.#eightBit, receivedCount: this.#received };
+    const header = this.#kept.header();
+    return { tail, eightBit: this.#eightBit, receivedCount: this.#received, header };
+  }
+
+  #begin(out: Buffer[]): void {
+    const { received } = this.#options;
+    if (received) out.push(received);
   }
 
   /** A message that is all header needs no empty line, only the missing fields. */
@@ -90,21 +95,32 @@ export class HeaderCompletion {
   #header(data: Buffer, out: Buffer[]): void {
     this.#held = null;
     let first = this.#place === 'top';
-    let at = this.#place === 'within-line' ? afterLine(data, 0) : 0;
-    let kind: LineKind | null = 'field';
+    let at = this.#place === 'within-line' ? this.#line(data, 0) : 0;
     while (at >= 0 && at < data.length) {
-      kind = lineKind(data, at, first);
-      if (kind === null || kind === 'empty' || kind === 'text') break;
-      this.#note(kind);
+      const line = headerLine(data, at, first);
+      if (line === null) {
+        this.#hold(data, at, out);
+        return;
+      }
+      if (line.kind === 'empty' || line.kind === 'text') {
+        this.#beginBody(data, at, line.kind, out);
+        return;
+      }
+      if (line.kind === 'field') this.#note(line.name);
       first = false;
-      at = afterLine(data, at);
+      at = this.#line(data, at);
     }
-    if (kind === null) this.#hold(data, at, out);
-    else if (kind === 'empty' || kind === 'text') this.#beginBody(data, at, kind, out);
-    else {
-      this.#place = at < 0 ? 'within-line' : 'line-start';
-      out.push(data);
-    }
+    this.#place = at < 0 ? 'within-line' : 'line-start';
+    out.push(data);
+  }
+
+  /** Index after the line, or -1; what is kept of the field that it belongs to is taken on the way. */
+  #line(data: Buffer, at: number): number {
+    const next = afterLine(data, at);
+    const end = next < 0 ? data.length : next;
+    this.#kept.add(data, at, end);
+    this.#signatures.add(data, at, end);
+    return next;
   }
 
   /** What is held is a name or a CR, so it cannot turn out to be a continuation. */
@@ -126,46 +142,23 @@ export class HeaderCompletion {
     out.push(data.subarray(at));
   }
 
-  #note(kind: LineKind): void {
-    if (kind === 'date') this.#hasDate = true;
-    else if (kind === 'message-id') this.#hasMessageId = true;
-    else if (kind === 'received') this.#received++;
+  #note(name: string): void {
+    if (name === 'date') this.#hasDate = true;
+    else if (name === 'message-id') this.#hasMessageId = true;
+    else if (name === 'received') this.#received++;
+    this.#kept.begin(name);
+    this.#signatures.begin(name);
   }
 
-  /** RFC 6409 §8.2 and §8.3. */
+  /** RFC 6409 §8.2 and §8.3. A field that a signature says is not there stays out (RFC 6376 §5.4.2). */
   #addMissing(out: Buffer[]): void {
+    if (this.#hasDate && this.#hasMessageId) return;
     const { at, id, hostname } = this.#options;
+    const signed = signedFields(this.#signatures.header()['dkim-signature'] ?? []);
     let fields = '';
-    if (!this.#hasDate) fields += `Date: ${mailDate(at)}\r\n`;
-    if (!this.#hasMessageId) fields += `Message-ID: <${at.toString(36)}.${id}@${hostname}>\r\n`;
+    if (!this.#hasDate && !signed.has('date')) fields += `Date: ${mailDate(at)}\r\n`;
+    if (!this.#hasMessageId && !signed.has('message-id'))
+      fields += `Message-ID: <${at.toString(36)}.${id}@${hostname}>\r\n`;
     if (fields !== '') out.push(Buffer.from(fields, 'latin1'));
   }
-}
-
-/** Index after the line that `at` is in, or -1 when its end has not come yet. */
-function afterLine(data: Buffer, at: number): number {
-  const end = data.indexOf(LF, at);
-  return end < 0 ? -1 : end + 1;
-}
-
-/** What the line at `at` is, or null when more octets are needed to know. */
-function lineKind(data: Buffer, at: number, first: boolean): LineKind | null {
-  const octet = data[at];
-  if (octet === CR) {
-    if (at + 1 >= data.length) return null;
-    return data[at + 1] === LF ? 'empty' : 'text';
-  }
-  if (octet === 0x20 || octet === 0x09) return first ? 'text' : 'continuation';
-  const end = Math.min(data.length, at + LONGEST_NAME);
-  const colon = data.indexOf(0x3a, at);
-  const line = data.toString('latin1', at, colon >= 0 && colon < end ? colon + 1 : end);
-  FIELD_NAME.lastIndex = 0;
-  const name = FIELD_NAME.exec(line)?.[1]?.toLowerCase();
-  if (name === undefined) return end === data.length && couldBecomeField(line) ? null : 'text';
-  return name === 'date' || name === 'message-id' || name === 'received' ? name : 'field';
-}
-
-/** The octets so far are a field name, perhaps with spaces after it. */
-function couldBecomeField(start: string): boolean {
-  return start.length < LONGEST_NAME && /^[!-9;-~]+[ \t]*$/.test(start);
 }

@@ -1,14 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { HeaderCompletion } from '../../../src/mail/completion.ts';
+import { Chance } from '../../harness/random.ts';
 
 const RECEIVED = 'Received: by us\r\n';
 const DATE = 'Date: Sun, 22 Nov 2026 01:39:53 +0000\r\n';
 const at = Date.UTC(2026, 10, 22, 1, 39, 53);
 const MESSAGE_ID = `Message-ID: <${at.toString(36)}.id1@relay.example>\r\n`;
 
-function complete(content: string, size = Number.POSITIVE_INFINITY) {
+const own = { at, id: 'id1', hostname: 'relay.example' };
+
+function complete(content: string, size = Number.POSITIVE_INFINITY, keeps: readonly string[] = []) {
   const received = Buffer.from(RECEIVED);
-  const completion = new HeaderCompletion({ received, at, id: 'id1', hostname: 'relay.example' });
+  const completion = new HeaderCompletion({ ...own, received, keeps: new Set(keeps) });
   const all = Buffer.from(content, 'latin1');
   const out: Buffer[] = [];
   for (let start = 0; start < all.length; start += size) {
@@ -16,8 +19,8 @@ function complete(content: string, size = Number.POSITIVE_INFINITY) {
     expect(pushed.every((buffer) => buffer.length > 0)).toBe(true);
     out.push(...pushed);
   }
-  const { tail, eightBit, receivedCount } = completion.end();
-  return { stored: Buffer.concat([...out, ...tail]).toString('latin1'), eightBit, receivedCount };
+  const { tail, ...found } = completion.end();
+  return { stored: Buffer.concat([...out, ...tail]).toString('latin1'), ...found };
 }
 
 const both = `${DATE}${MESSAGE_ID}`;
@@ -79,7 +82,7 @@ describe('the header', () => {
 
   it('does not copy chunks', () => {
     const received = Buffer.from(RECEIVED);
-    const completion = new HeaderCompletion({ received, at, id: 'id1', hostname: 'relay.example' });
+    const completion = new HeaderCompletion({ ...own, received });
     const chunk = Buffer.from('Date: x\r\nMessage-ID: y\r\n\r\nbody\r\n');
     expect(completion.push(chunk).every((part) => part === received || part.buffer === chunk.buffer)).toBe(
       true,
@@ -101,5 +104,76 @@ describe('what is found on the way', () => {
     ['Subject: x\r\n\r\nb\xc3\xb6dy\r\n', true],
   ])('%j has octets above 127: %s', (content, eightBit) => {
     for (const size of [1, 1000]) expect(complete(content, size).eightBit).toBe(eightBit);
+  });
+});
+
+describe('a signature', () => {
+  const signed = (tags: string): string =>
+    `DKIM-Signature: v=1; ${tags} b=abc=\r\nSubject: x\r\n\r\nbody\r\n`;
+  const gets = (content: string): string[] => {
+    const added = complete(content).stored.replace(RECEIVED, '').replace('\r\nbody\r\n', '');
+    return added.split('\r\n').filter((line) => /^(Date|Message-ID):/.test(line));
+  };
+
+  test.each([
+    ['h=From:Subject;', [DATE, MESSAGE_ID]],
+    ['h=From:Date:Subject;', [MESSAGE_ID]],
+    ['h = from : DATE :\r\n\tmessage-id : subject;', []],
+    ['h=from\r\n :Message-Id; x=1;', [DATE]],
+    ['ah=date; z=h=date;', [DATE, MESSAGE_ID]],
+  ])('with %j lets in %j', (tags, fields) => {
+    expect(gets(signed(tags))).toEqual(fields.map((field) => field.trim()));
+  });
+
+  test('counts wherever it stands, and wherever chunks end; of several, each does', () => {
+    const content = `A: b\r\ndkim-signature: h=date\r\nB: c\r\n${signed('h=message-id;')}`;
+    for (let size = 1; size < content.length; size++) {
+      expect(complete(content, size).stored, `by ${size}`).toBe(`${RECEIVED}${content}`);
+    }
+    expect(complete('B: c\r\n\r\nDKIM-Signature: h=date\r\n').stored).toContain(DATE);
+  });
+});
+
+describe('fields that are wanted', () => {
+  const content =
+    'Subject: one\r\n two\r\n\tthree \r\nX-Other: no\r\nsubject :again\r\nTo:\r\n\r\nSubject: body\r\n';
+
+  test('are kept unfolded, in their order, wherever chunks end', () => {
+    for (let size = 1; size <= content.length; size++) {
+      expect(complete(content, size, ['subject', 'to', 'from']).header, `by ${size}`).toEqual({
+        subject: ['one two\tthree', 'again'],
+        to: [''],
+      });
+    }
+    expect(complete(content).header).toEqual({});
+    expect(complete('Subject: \xc3\xa4', 1, ['subject']).header).toEqual({ subject: ['ä'] });
+  });
+
+  test('do not grow beyond what a record can hold', () => {
+    const long = `Subject: ${'x'.repeat(100_000)}\r\n`;
+    const { header } = complete(`${long.repeat(20)}\r\n`, 10_000, ['subject']);
+    expect(header.subject?.[0]).toMatch(/^x{4000,4096}$/);
+    expect(header.subject?.join('').length).toBeLessThan(16_384);
+    const many = complete(`${'To:\r\n'.repeat(100_000)}\r\n`, 60_000, ['to']);
+    expect(many.header.to?.length).toBeLessThan(1_000);
+  });
+
+  test('of any message are those that splitting it finds', () => {
+    const chance = new Chance(20_261_123);
+    for (let round = 0; round < 300; round++) {
+      const fields = chance.list(0, 6, () => ({
+        name: chance.pick(['A', 'B-c', 'Date']),
+        value: chance.pick(['', 'x', 'x: y', '  z']) + chance.pick(['', '\r\n more', '\r\n\tm\r\n n']),
+      }));
+      const text = fields.map(({ name, value }) => `${name}:${value}\r\n`).join('');
+      const wanted = chance.list(0, 2, () => chance.pick(['a', 'b-c', 'date']));
+      const model: Record<string, string[]> = {};
+      for (const { name, value } of fields) {
+        const key = name.toLowerCase();
+        if (wanted.includes(key)) model[key] = [...(model[key] ?? []), value.replaceAll('\r\n', '').trim()];
+      }
+      const size = 1 + chance.int(20);
+      expect(complete(`${text}\r\nA: body\r\n`, size, wanted).header, `round ${round}`).toEqual(model);
+    }
   });
 });
