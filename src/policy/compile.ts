@@ -2,10 +2,9 @@
 // load-policy.ts calls it with the data of all files; evaluate.ts, schedule.ts and sites.ts use the result.
 // Never fails: whatever can be wrong was found by the schema.
 import { Schedules } from './compile-retry.ts';
-import type { ConditionsData } from './condition-schema.ts';
-import { compileConditions, headerFieldsOf } from './conditions.ts';
-import { DomainSet } from './match.ts';
+import { type AddressPattern, AddressSet, DomainSet, patternText } from './match.ts';
 import type {
+  Condition,
   Fallback,
   LastRule,
   Policy,
@@ -132,36 +131,15 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
   const ending = compileEnding(data);
   return {
     name,
-    when: compileConditions(conditionsOf(data.when)),
+    when: compileConditions(data.when),
     ...(ending === null ? {} : { ending }),
     ...(data.retry === undefined ? {} : { retry: compileRetry(data.retry, name, schedules) }),
     ...(data.fallback === undefined ? {} : { fallback: compileFallback(data.fallback) }),
-    ...settingsOf(data),
   };
 }
 
-function conditionsOf(when: RuleData['when']): ConditionsData {
-  return when === undefined || when === 'any' ? {} : when;
-}
-
-/** Those that are used as they are written. */
-function settingsOf({ priority, window, bounces, warn, tag, header, copy }: RuleData): Partial<Rule> {
-  return {
-    ...(priority !== undefined && { priority }),
-    ...(window !== undefined && { window }),
-    ...(bounces !== undefined && { bounces }),
-    ...(warn !== undefined && { warn }),
-    ...(tag !== undefined && { tags: tag }),
-    ...(header !== undefined && { header }),
-    ...(copy !== undefined && { copy }),
-  };
-}
-
-function compileEnding({ route: routes, reject, hold, discard, redirect }: RuleData): RuleEnding | null {
+function compileEnding({ route: routes, reject }: RuleData): RuleEnding | null {
   if (routes !== undefined) return { kind: 'route', routes };
-  if (hold !== undefined) return { kind: 'hold', reason: hold };
-  if (discard !== undefined) return { kind: 'discard' };
-  if (redirect !== undefined) return { kind: 'redirect', to: redirect };
   if (reject === undefined) return null;
   const enhanced = reject.enhanced ?? `${reject.code < 500 ? 4 : 5}.7.1`;
   return { kind: 'reject', reply: { code: reject.code, enhanced, text: reject.text } };
@@ -177,4 +155,22 @@ function compileRetry(
 
 function compileFallback({ on, after }: NonNullable<RuleData['fallback']>): Fallback {
   return { on: on === undefined ? builtInFallback.on : new Set(on), after: after ?? builtInFallback.after };
+}
+
+/** Each condition of the language has its line here. */
+function compileConditions(when: RuleData['when']): Condition[] {
+  if (when === undefined || when === 'any') return [];
+  const conditions: Condition[] = [];
+  if (when.from !== undefined) conditions.push(addressCondition('from', when.from));
+  if (when.to !== undefined) conditions.push(addressCondition('to', when.to));
+  return conditions;
+}
+
+function addressCondition(side: 'from' | 'to', patterns: readonly AddressPattern[]): Condition {
+  const addresses = new AddressSet(patterns);
+  return {
+    describe: `${side} is ${patterns.map(patternText).join(', ')}`,
+    needs: new Set(),
+    test: (facts) => addresses.has(facts[side]),
+  };
 }
