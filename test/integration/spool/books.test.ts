@@ -3,8 +3,8 @@
 // Never random twice: a seed that fails, fails again.
 import { expect, test } from 'vitest';
 import type { Random } from '../../../src/clock/random.ts';
-import type { QueueEntry } from '../../../src/queue/entry.ts';
-import type { Change, Outcome, Spool } from '../../../src/spool/spool.ts';
+import { priorities, type QueueEntry, withPriority } from '../../../src/queue/entry.ts';
+import type { Change, DestinationStock, Outcome, Spool } from '../../../src/spool/spool.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { contentOf, imbalance, mail, openSpool } from '../../harness/spool.ts';
 
@@ -75,13 +75,19 @@ class Player {
     return this.#withdraw(spool);
   }
 
+  /** With any priority: it may be another one than before. */
+  #prioritised(entry: QueueEntry): QueueEntry {
+    return withPriority(entry, this.#pick(priorities));
+  }
+
   async #commit(spool: Spool): Promise<void> {
     const destinations = Object.fromEntries(
       DESTINATIONS.filter(() => this.#random() < 0.6).map((key) => [key, 1 + Math.floor(this.#random() * 3)]),
     );
     const discarded = this.#random() < 0.2 ? 1 : 0;
     const text = 'x'.repeat(Math.floor(this.#random() * 3000));
-    const added = mail(spool, { destinations, discarded, content: Buffer.from(text) });
+    const made = mail(spool, { destinations, discarded, content: Buffer.from(text) });
+    const added = { ...made, entries: made.entries.map((entry) => this.#prioritised(entry)) };
     await spool.commit(added);
     this.model.add(added.entries, discarded);
     this.model.content.set(added.message.id, text);
@@ -122,7 +128,7 @@ class Player {
       destination: this.#random() < 0.2 ? this.#pick(DESTINATIONS) : entry.destination,
       attempts: entry.attempts + 1,
     };
-    const stay = rest.length > 0 ? { put: [next] } : { remove: [entry] };
+    const stay = rest.length > 0 ? { put: [this.#prioritised(next)] } : { remove: [entry] };
     return { ...stay, ended: { [end]: done.length }, born };
   }
 
@@ -153,6 +159,23 @@ class Player {
   }
 }
 
+/** The destination's entries as they are due, the held ones last. */
+function inOrder(entries: readonly QueueEntry[], destination: string): QueueEntry[] {
+  const due = ({ due, hold }: QueueEntry): number => (hold ? Number.MAX_SAFE_INTEGER : due);
+  const name = ({ id, seq }: QueueEntry): string => `${id}/${seq}`;
+  const byDue = (a: QueueEntry, b: QueueEntry): number => due(a) - due(b) || (name(a) < name(b) ? -1 : 1);
+  return entries.filter((entry) => entry.destination === destination).sort(byDue);
+}
+
+function stockOf(entries: readonly QueueEntry[]): DestinationStock[] {
+  const free = entries.filter(({ hold }) => !hold);
+  const names = [...new Set(free.map(({ destination }) => destination))].sort();
+  return names.map((destination) => {
+    const due = free.filter((entry) => entry.destination === destination).map((entry) => entry.due);
+    return { destination, entries: due.length, nextDue: Math.min(...due) };
+  });
+}
+
 async function compare(spool: Spool, model: Model): Promise<void> {
   const entries = [...model.entries.values()];
   const key = ({ id, seq }: QueueEntry): string => `${id}/${seq}`;
@@ -167,8 +190,10 @@ async function compare(spool: Spool, model: Model): Promise<void> {
     const due = entries.filter((entry) => entry.destination === destination && !entry.hold);
     const first = due.length === 0 ? null : Math.min(...due.map((entry) => entry.due));
     expect(spool.nextDue(destination)).toBe(first);
+    expect([...spool.entriesOf(destination, null)]).toEqual(inOrder(entries, destination));
     expect(spool.dueCount(destination, Number.MAX_SAFE_INTEGER - 1, 10_000)).toBe(due.length);
   }
+  expect([...spool.stock()]).toEqual(stockOf(entries));
   for (const id of new Set(entries.map((entry) => entry.id))) {
     expect((await contentOf(await spool.body(id))).toString()).toBe(model.content.get(id));
   }
