@@ -10,7 +10,7 @@ import { addressFilter } from './addresses.ts';
 import { HostWalk } from './approach.ts';
 import { type Listener, mxPlan, smarthostPlan } from './hosts.ts';
 import { PopLogins } from './pop-logins.ts';
-import type { Delivery, PlannedHost } from './session.ts';
+import type { Delivery, HostPlan, PlannedHost } from './session.ts';
 import { type NextHost, Smarthosts } from './smarthosts.ts';
 import { TlsManners } from './tls.ts';
 import { type GrantBook, Tokens } from './tokens.ts';
@@ -48,10 +48,15 @@ export function createDelivery({ settings, grants, ...parts }: DeliveryParts): D
   const tokens = new Tokens(parts.clock, grants);
   const popLogins = new PopLogins({ ...parts, tlsManners });
   const ourselves = { hostname, listeners: settings.ownAddresses };
+  const planFor = (domain: string, signal: AbortSignal): Promise<HostPlan> =>
+    mxPlan(domain, port, parts.resolver, parts.random, ourselves, signal);
   return {
     async plan(route, domain, signal) {
-      if (route.via === 'smarthost') return smarthostPlan(route);
-      return mxPlan(domain ?? '', port, parts.resolver, parts.random, ourselves, signal);
+      return route.via === 'smarthost' ? smarthostPlan(route) : planFor(domain ?? '', signal);
+    },
+    async bestMx(domain, signal) {
+      const plan = await planFor(domain, signal);
+      return plan.kind === 'hosts' ? plan.bestMx : null;
     },
     approach: (route, plan, site) =>
       new HostWalk({

@@ -99,6 +99,8 @@ export interface Approach {
 export interface Delivery {
   /** MX hosts in shuffled order of preference, or the smarthost's list. Never rejects. */
   plan(route: MxRoute | SmarthostRoute, domain: string | null, signal: AbortSignal): Promise<HostPlan>;
+  /** `bestMx` of the plan for direct mail to the domain; null: it cannot be found out. Never rejects. */
+  bestMx(domain: string, signal: AbortSignal): Promise<readonly string[] | null>;
   approach(
     route: MxRoute | SmarthostRoute,
     plan: Extract<HostPlan, { kind: 'hosts' }>,

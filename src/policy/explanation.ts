@@ -3,7 +3,7 @@
 // Never shows a login, and never looks anything up.
 import { formatEndpoint } from '../config/network.ts';
 import { formatDuration, formatRate } from '../config/quantities.ts';
-import { explain } from './evaluate.ts';
+import { explain, type Stage } from './evaluate.ts';
 import type {
   MailFacts,
   Policy,
@@ -76,8 +76,13 @@ export interface DecisionView {
 }
 
 /** `site`: as the MX hosts of the recipient's domain say, if they are known. */
-export function explainMail(policy: Policy, mail: MailFacts, site: Site | null): DecisionView {
-  const { rule, trace, ending, fallback, retry } = explain(policy, mail);
+export function explainMail(
+  policy: Policy,
+  mail: MailFacts,
+  site: Site | null,
+  stage: Stage = 'acceptance',
+): DecisionView {
+  const { rule, trace, ending, fallback, retry } = explain(policy, mail, stage);
   const names = ending.kind === 'route' ? ending.routes : [];
   const routes = names.flatMap((name) => policy.routes.get(name) ?? []);
   return {

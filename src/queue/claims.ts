@@ -10,6 +10,7 @@ import { type Placement, place } from './placement.ts';
 import { putOff } from './put-off.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
+import { lookUpSites, sitesWanted } from './site-lookup.ts';
 
 export interface RoutedClaim {
   readonly claim: Claim;
@@ -18,41 +19,60 @@ export interface RoutedClaim {
   readonly reason: string;
 }
 
-export async function nextClaim(house: House, destination: Destination): Promise<RoutedClaim | null> {
+/** `signal`: others wait for the run's place, or the daemon stops. */
+export async function nextClaim(
+  house: House,
+  destination: Destination,
+  signal: AbortSignal,
+): Promise<RoutedClaim | null> {
   for (;;) {
-    if (house.stopping.aborted || house.spool.broken()) return null;
+    if (signal.aborted || house.spool.broken()) return null;
     const now = house.clock.now();
     if (suspensionOf(destination, now)) return null;
     const claim = house.spool.claim(destination.key, now);
     if (!claim) return null;
     house.reached('claimed');
-    const { entry, message } = claim;
-    const placements = placed(house, claim);
-    if (!placements) {
-      await holdBroken(house, claim);
-      continue;
-    }
-    const [only] = placements;
-    if (only?.kind === 'queue' && inPlace(entry, placements)) {
-      const later = putOff(house.destinations, claim, now);
-      if (!later) return { claim, decision: only.decision, reason: only.reason };
-      await house.spool.change(later);
-      continue;
-    }
-    const relocation = relocate(entry, placements, now);
-    await house.spool.change(relocation.change);
-    tellRelocated(house, message, relocation);
+    const routed = await routedNow(house, claim, signal);
+    if (routed) return routed;
   }
 }
 
-/** Null when it fails, which is a mistake of ours. */
-function placed(house: House, { entry, message }: Claim): Placement[] | null {
-  try {
-    return place(message, entry.recipients, entry, placementContext(house));
-  } catch (error) {
-    house.observer.warn('a message could not be placed', { id: entry.id, error: String(error) });
+/** Null when the message does not go here any more, or not yet: then it is where it belongs, and the claim is over. */
+export async function routedNow(
+  house: House,
+  claim: Claim,
+  signal: AbortSignal,
+): Promise<RoutedClaim | null> {
+  const { entry, message } = claim;
+  const placements = await placed(house, claim, signal);
+  if (!placements) return null;
+  const now = house.clock.now();
+  const [only] = placements;
+  if (only?.kind === 'queue' && inPlace(entry, placements)) {
+    const later = putOff(house.destinations, claim, now);
+    if (!later) return { claim, decision: only.decision, reason: only.reason };
+    await house.spool.change(later);
     return null;
   }
+  const relocation = relocate(entry, placements, now);
+  await house.spool.change(relocation.change);
+  tellRelocated(house, message, relocation);
+  return null;
+}
+
+/** Null when the signal aborts before it is known, or when it fails, which is a mistake of ours. */
+async function placed(house: House, claim: Claim, signal: AbortSignal): Promise<Placement[] | null> {
+  const { entry, message } = claim;
+  try {
+    const wanted = sitesWanted(message, entry, placementContext(house));
+    if (wanted.length > 0) await lookUpSites(house, wanted, signal);
+    if (!signal.aborted) return place(message, entry.recipients, entry, placementContext(house));
+    claim.release();
+  } catch (error) {
+    house.observer.warn('a message could not be placed', { id: entry.id, error: String(error) });
+    await holdBroken(house, claim);
+  }
+  return null;
 }
 
 /** A message that breaks what handles it must not stand in the way of all others: it waits for a person. */

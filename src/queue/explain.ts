@@ -5,37 +5,45 @@ import { domainOf, type Message } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
 import { explainMail } from '../policy/explanation.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
-import { siteNamed, siteOf } from '../policy/sites.ts';
+import { siteNamed } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
 import { destinationKey, type QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type LimitKey, limitsOf } from './limits.ts';
 import type { Explanation, Present } from './operations.ts';
-import { destinationOf, type Placed, routeChoice } from './placement.ts';
+import { destinationOf, factsOf, type Placed, routeChoice } from './placement.ts';
+import { lookUpSites } from './site-lookup.ts';
 import { inForce, type Suspension } from './suspensions.ts';
 import { waitingFor } from './views.ts';
 
-/** A person is waiting: MX hosts that are not found in this time are left out. */
-const LOOKUP_MS = 5_000;
-
-/** A message that is not here; its domain's MX hosts are looked up where a direct route asks for it. */
+/** A message that is not here; its domain's MX hosts are looked up where a rule or a direct route asks for them. */
 export async function explainNew(house: House, mail: MailFacts): Promise<Explanation> {
   const policy = house.policy();
-  const decision = decide(policy, mail);
-  const site = await lookUpSite(house, policy, decision, domainOf(mail.to));
+  const domain = domainOf(mail.to);
+  const before = decide(policy, withSite(house, policy, mail));
+  const asks = before.missing.has('site') || directRoute(policy, before) !== null;
+  if (asks && !house.sites.nameOf(policy, domain)) await lookUpSites(house, [domain], house.stopping);
+  const facts = withSite(house, policy, mail);
+  const decision = decide(policy, facts);
+  const site = house.sites.siteOf(policy, domain);
   const present = presentOf(house, { id: '' }, decision, mail.to, null, site);
-  return { ...explainMail(policy, mail, site), present };
+  return { ...explainMail(policy, facts, site), present };
+}
+
+function withSite({ sites }: House, policy: Policy, mail: MailFacts): MailFacts {
+  const site = sites.nameOf(policy, domainOf(mail.to));
+  return site === undefined ? mail : { ...mail, site };
 }
 
 /** A recipient of `entry`; the site is the one that the last look at the MX hosts found. */
 export function explainQueued(house: House, message: Message, entry: QueueEntry, index: number): Explanation {
   const policy = house.policy();
   const to = message.recipients[index] ?? '';
-  const mail = { from: message.from, to };
-  const decision = decide(policy, mail);
+  const facts = factsOf(message, to, entry.tags ?? [], placementContext(house));
+  const decision = decide(policy, facts, 'queued');
   const site = knownSite(house, policy, decision, to);
   const present = presentOf(house, message, decision, to, entry, site);
-  return { ...explainMail(policy, mail, site), present };
+  return { ...explainMail(policy, facts, site, 'queued'), present };
 }
 
 /** The direct route of the list whose site is asked for. */
@@ -45,29 +53,11 @@ function directRoute(policy: Policy, { ending }: Decision): MxRoute | null {
   return routes.find((route) => route?.via === 'mx') ?? null;
 }
 
-async function lookUpSite(
-  house: House,
-  policy: Policy,
-  decision: Decision,
-  domain: string,
-): Promise<Site | null> {
-  const route = directRoute(policy, decision);
-  if (!route) return null;
-  const patience = new AbortController();
-  const timer = house.clock.after(LOOKUP_MS, () => patience.abort());
-  try {
-    const plan = await house.delivery.plan(route, domain, AbortSignal.any([patience.signal, house.stopping]));
-    return plan.kind === 'hosts' ? siteOf(policy, domain, plan.bestMx) : null;
-  } finally {
-    timer.cancel();
-  }
-}
-
 function knownSite(house: House, policy: Policy, decision: Decision, to: string): Site | null {
   const route = directRoute(policy, decision);
   if (!route) return null;
   const name = house.destinations.get(destinationKey(route.name, domainOf(to)))?.site ?? null;
-  return name === null ? null : siteNamed(policy, name);
+  return house.sites.siteOf(policy, domainOf(to)) ?? (name === null ? null : siteNamed(policy, name));
 }
 
 /** Null for a recipient that no route takes. */

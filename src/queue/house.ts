@@ -13,6 +13,7 @@ import { closedDoor, type Destinations } from './destinations.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { PlacementContext } from './placement.ts';
 import type { Rates } from './rates.ts';
+import type { SiteBook } from './site-book.ts';
 import type { Slots } from './slots.ts';
 
 export interface House {
@@ -26,6 +27,7 @@ export interface House {
   readonly dispatcher: Dispatcher;
   readonly slots: Slots;
   readonly rates: Rates;
+  readonly sites: SiteBook;
   /** The policy in force; another object after each reload. */
   readonly policy: () => Policy;
   readonly hostname: string;
@@ -37,13 +39,16 @@ export interface House {
 }
 
 /** What placing sees of the house at this moment. */
-export function placementContext(house: Pick<House, 'policy' | 'destinations' | 'clock'>): PlacementContext {
+export function placementContext(
+  house: Pick<House, 'policy' | 'destinations' | 'sites' | 'clock'>,
+): PlacementContext {
   const now = house.clock.now();
+  const policy = house.policy();
   return {
-    policy: house.policy(),
+    policy,
     now,
     door: (key) => closedDoor(house.destinations.get(key), now),
-    site: () => undefined,
+    site: (domain) => house.sites.nameOf(policy, domain),
     passed: () => null,
   };
 }

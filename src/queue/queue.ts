@@ -13,6 +13,7 @@ import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
 import { review } from './review.ts';
 import { run } from './run.ts';
+import { SiteBook } from './site-book.ts';
 import { Slots } from './slots.ts';
 import { MailTimers } from './timers.ts';
 
@@ -69,6 +70,7 @@ export function createQueue(options: QueueOptions): MailQueue {
     dispatcher,
     slots,
     rates: new Rates(options.scripts, options.clock),
+    sites: new SiteBook(options.clock),
     stopping: stopping.signal,
   };
   const timers = new MailTimers(house);

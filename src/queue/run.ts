@@ -2,13 +2,13 @@
 // BullMQ's worker calls it; it asks policy, sends through delivery/, settles in the spool.
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
-import type { Approach } from '../delivery/session.ts';
+import type { Approach, HostPlan } from '../delivery/session.ts';
 import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
 import { siteOf } from '../policy/sites.ts';
 import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { answered, type BackOffNotes, type Finding, findingOf } from './backoff.ts';
-import { holdBroken, nextClaim, type RoutedClaim } from './claims.ts';
+import { holdBroken, nextClaim, type RoutedClaim, routedNow } from './claims.ts';
 import { type Destination, standing, suspensionOf } from './destinations.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
@@ -68,6 +68,8 @@ class Turn {
   /** As of the first claim: a changed policy may give the route other hosts, so the run ends. */
   #policy: Policy;
   #site: Site | null = null;
+  /** The message was placed before its site was known. */
+  #siteIsNews = false;
   #limits: Limits = NO_LIMITS;
   /** The outcome that is being written while the next message is already on its way. */
   #writing: Promise<void> = Promise.resolve();
@@ -83,15 +85,17 @@ class Turn {
   }
 
   async take(): Promise<void> {
-    const first = await nextClaim(this.#house, this.#destination, this.#stopping);
-    if (!first) return;
+    const claimed = await nextClaim(this.#house, this.#destination, this.#stopping);
+    if (!claimed) return this.#isHurried() ? this.#comeBack(null) : undefined;
     this.#policy = this.#house.policy();
     const route = this.#policy.routes.get(this.#destination.route);
-    if (!route || route.via === 'discard') return first.claim.release();
+    if (!route || route.via === 'discard') return claimed.claim.release();
     const link = await this.#link(route).catch((error: unknown) => {
-      first.claim.release();
+      claimed.claim.release();
       throw error;
     });
+    const first = this.#siteIsNews ? await this.#stillHere(claimed.claim) : claimed;
+    if (!first) return;
     // Its site may be known only now.
     if (this.#isSuspended()) return first.claim.release();
     if (this.#isHurried()) return this.#comeBack(first.claim);
@@ -142,9 +146,15 @@ class Turn {
   }
 
   /** The destination said nothing while others waited: it is charged nothing, and gets all the time next. */
-  #comeBack(claim: Claim): void {
+  #comeBack(claim: Claim | null): void {
     this.#destination.looked = true;
-    claim.release();
+    claim?.release();
+  }
+
+  /** The claim, or another one, when the site that was found sends the message elsewhere. */
+  async #stillHere(claim: Claim): Promise<RoutedClaim | null> {
+    const same = await routedNow(this.#house, claim, this.#stopping);
+    return same ?? nextClaim(this.#house, this.#destination, this.#stopping);
   }
 
   /** Hosts, site and limits of the destination, and the connection that this run will keep. */
@@ -158,6 +168,7 @@ class Turn {
     const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
     this.#limits = limitsOf(route, site);
+    if (route.via === 'mx') this.#noteSite(plan);
     destinations.found(this.#destination, site?.name ?? null);
     this.#destination.limits = this.#limits.connections;
     const approach = (): Approach => {
@@ -165,6 +176,16 @@ class Turn {
       return delivery.approach(route, plan, site);
     };
     return { session: null, plan, approach, opened: () => this.#admission.answered() };
+  }
+
+  /** What was found out is known to all mail from now on. */
+  #noteSite(plan: HostPlan): void {
+    const { sites } = this.#house;
+    const domain = this.#destination.domain ?? '';
+    const before = sites.nameOf(this.#policy, domain);
+    if (plan.kind === 'hosts') sites.learned(domain, plan.bestMx);
+    else if (!this.#stopping.aborted) sites.learned(domain, null);
+    this.#siteIsNews = sites.nameOf(this.#policy, domain) !== before;
   }
 
   /** Waits for the next turn under all rates; false when that takes too long and the claim was given back. */

@@ -9,6 +9,7 @@ import { Destinations } from '../../src/queue/destinations.ts';
 import { Dispatcher } from '../../src/queue/dispatcher.ts';
 import type { House } from '../../src/queue/house.ts';
 import { Rates } from '../../src/queue/rates.ts';
+import { SiteBook } from '../../src/queue/site-book.ts';
 import { Slots } from '../../src/queue/slots.ts';
 import type { Scripts } from '../../src/redis/scripts.ts';
 import type { Spool } from '../../src/spool/spool.ts';
@@ -72,6 +73,7 @@ export function openHouse(
     alarms: createAlarms(observer, clock),
     delivery: {
       plan: () => Promise.reject(new Error('nothing is delivered here')),
+      bestMx: () => Promise.reject(new Error('nothing is delivered here')),
       approach: () => {
         throw new Error('nothing is delivered here');
       },
@@ -80,6 +82,7 @@ export function openHouse(
     dispatcher,
     slots,
     rates: new Rates(scripts, clock),
+    sites: new SiteBook(clock),
     policy: () => policy,
     hostname: 'relay.example.net',
     postmaster: null,

@@ -1,6 +1,6 @@
 // How things stand for one mail: the route that is taken now, levels of limits, and the next attempt.
 import { expect, test } from 'vitest';
-import type { Delivery, HostPlan } from '../../../src/delivery/session.ts';
+import type { Delivery } from '../../../src/delivery/session.ts';
 import { explainNew, explainQueued } from '../../../src/queue/explain.ts';
 import type { House } from '../../../src/queue/house.ts';
 import { siteKey } from '../../../src/queue/limits.ts';
@@ -20,18 +20,16 @@ rules:
   - { name: rest, route: [direct, provider] }
 `);
 
-const MX: HostPlan = { kind: 'hosts', bestMx: ['mx.big.example'], hosts: [] };
-
 const NOW = Date.UTC(2026, 10, 24, 12);
 
 const redis = redisForFile();
 
-async function house(plan: Delivery['plan'] = async () => MX): Promise<House> {
+async function house(bestMx: Delivery['bestMx'] = async () => ['mx.big.example']): Promise<House> {
   const { spool } = await openSpool(temporaryFolder());
   const made = openHouse(spool, policy, await scriptsOn(redis()));
   // It stands still, so that moments can be compared.
   const clock = { now: () => NOW, after: (ms: number, fire: () => void) => made.clock.after(ms, fire) };
-  return { ...made, clock, delivery: { ...made.delivery, plan } };
+  return { ...made, clock, delivery: { ...made.delivery, bestMx } };
 }
 
 const mail = { from: 'ann@example.net', to: 'bob@example.org' };
@@ -75,7 +73,7 @@ test('a closed door shows its failure; once it has failed often enough, the fall
 });
 
 test('a domain whose MX hosts cannot be found has no site; mail that is rejected has no place', async () => {
-  const here = await house(async () => ({ kind: 'failed', failure: failure({ class: 'dns' }) }));
+  const here = await house(async () => null);
   expect(await explainNew(here, mail)).toMatchObject({
     site: null,
     present: { route: 'direct', limits: [] },

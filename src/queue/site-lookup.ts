@@ -1,0 +1,59 @@
+// Finds out to which sites a message's recipients belong, where a rule asks for it and nobody looked lately.
+// claims.ts calls it before it places a message for an attempt, explain.ts before it explains one.
+// Never fails: what the name servers do not tell in time counts as unknown for a while, and the mail goes on.
+import { domainOf } from '../mail/envelope.ts';
+import { decide } from '../policy/evaluate.ts';
+import type { Policy } from '../policy/policy.ts';
+import type { QueueEntry } from './entry.ts';
+import type { House } from './house.ts';
+import { factsOf, type Placed, type PlacementContext } from './placement.ts';
+
+/** A resolver answers within a second or not soon: behind this message, mail of other domains may wait. */
+const LONGEST_MS = 5_000;
+
+/** Domains whose site would decide about one of these recipients, if it were known. */
+export function sitesWanted(
+  message: Placed,
+  { recipients, tags = [] }: Pick<QueueEntry, 'recipients' | 'tags'>,
+  context: Pick<PlacementContext, 'policy' | 'now' | 'site'>,
+): string[] {
+  if (!asksForSites(context.policy)) return [];
+  const wanted = new Set<string>();
+  for (const index of recipients) {
+    const to = message.recipients[index] ?? '';
+    const domain = domainOf(to);
+    if (wanted.has(domain) || context.site(domain) !== undefined) continue;
+    const { missing } = decide(context.policy, factsOf(message, to, tags, context), 'queued');
+    if (missing.has('site')) wanted.add(domain);
+  }
+  return [...wanted];
+}
+
+/** Puts the domains into the house's book. Resolves at once when `signal` aborts, with nothing learned. */
+export async function lookUpSites(
+  { delivery, sites, clock }: Pick<House, 'delivery' | 'sites' | 'clock'>,
+  domains: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const patience = new AbortController();
+  const timer = clock.after(LONGEST_MS, () => patience.abort());
+  const either = AbortSignal.any([signal, patience.signal]);
+  const lookUp = async (domain: string): Promise<void> => {
+    const bestMx = await delivery.bestMx(domain, either);
+    if (bestMx !== null || !signal.aborted) sites.learned(domain, bestMx);
+  };
+  await Promise.all(domains.map(lookUp));
+  timer.cancel();
+}
+
+const asking = new WeakMap<Policy, boolean>();
+
+/** Whether any rule does: most policies need none of this. */
+function asksForSites(policy: Policy): boolean {
+  let asks = asking.get(policy);
+  if (asks === undefined) {
+    asks = policy.rules.some(({ when }) => when.some(({ needs }) => needs.has('site')));
+    asking.set(policy, asks);
+  }
+  return asks;
+}
