@@ -6,8 +6,11 @@ import { Redis } from 'ioredis';
 import type { RedisClientOptions } from '../redis/connection.ts';
 import type { DestinationKey } from './entry.ts';
 
-/** Runs for destinations that answer go first (BullMQ: a lower number runs earlier, 0 is "none"). */
-const PRIORITY = { live: 1, slow: 10 } as const;
+/**
+ * Runs for destinations that answer go first, and before their like those for urgent mail (BullMQ: a lower
+ * number runs earlier, 0 is "none").
+ */
+const PRIORITY = { 'live-urgent': 1, live: 2, 'slow-urgent': 9, slow: 10 } as const;
 export type RunPriority = keyof typeof PRIORITY;
 
 /**

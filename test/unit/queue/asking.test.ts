@@ -4,6 +4,7 @@ import { closed, opened } from '../../../src/queue/backoff.ts';
 import type { RunRequest } from '../../../src/queue/bull.ts';
 import { Destinations } from '../../../src/queue/destinations.ts';
 import { Dispatcher, type Room } from '../../../src/queue/dispatcher.ts';
+import type { QueueEntry } from '../../../src/queue/entry.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { policyFrom } from '../../harness/policy.ts';
@@ -34,10 +35,9 @@ async function setting() {
   });
   onTestFinished(() => dispatcher.stop());
   dispatcher.start();
-  const put = async (count: number, key = KEY): Promise<void> => {
-    await Promise.all(
-      Array.from({ length: count }, () => spool.commit(mail(spool, { destinations: { [key]: 1 } }))),
-    );
+  const put = async (count: number, key = KEY, entry: Partial<QueueEntry> = {}): Promise<void> => {
+    const one = () => mail(spool, { destinations: { [key]: 1 }, entry });
+    await Promise.all(Array.from({ length: count }, () => spool.commit(one())));
     dispatcher.arrived([key]);
   };
   /** Runs asked for, once no more are coming in this turn. */
@@ -76,6 +76,19 @@ test('one that answers gets a run for each four messages, as far as there is roo
   Object.assign(room, { places: 5 });
   await put(90);
   expect(await seen(5)).toHaveLength(5);
+});
+
+test('two of three runs for urgent mail queue before those of their standing, runs for low mail with them', async () => {
+  const { put, seen, clock, destinations, destination } = await setting();
+  opened(destination, clock.now());
+  await put(24, KEY, { priority: 'high' });
+  const queued = (await seen(6)).map(({ priority }) => priority).sort();
+  expect(queued).toEqual(['live', 'live', ...Array(4).fill('live-urgent')]);
+  opened(destinations.of(OTHER), clock.now());
+  await put(1, OTHER, { priority: 'low' });
+  expect((await seen(7)).at(-1)).toMatchObject({ destination: OTHER, priority: 'live' });
+  await put(1, 'direct new.example', { priority: 'high' });
+  expect((await seen(8)).at(-1)).toMatchObject({ priority: 'slow-urgent' });
 });
 
 test('what Redis did not take is asked for again', async () => {
