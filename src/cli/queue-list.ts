@@ -109,11 +109,12 @@ function entriesText({ entries, more }: Listing, { clock, columns }: Terminal): 
 }
 
 function entryRow(entry: EntryView, now: number): Row {
-  const { id, state, arrived, next, from, to, attempts, last, hold, suspended, inDoubt } = entry;
+  const { id, state, priority, arrived, next, from, to, attempts, last, hold, suspended, inDoubt } = entry;
   const [first = '', ...others] = to;
   const recipients = addressText(first) + (others.length > 0 ? ` +${others.length}` : '');
   const age = durationText(Math.max(0, now - Date.parse(arrived)));
-  const cells = [id, state, age, untilText(next, now), addressText(from), recipients];
+  const standing = priority === 'normal' ? state : `${state} (${priority})`;
+  const cells = [id, standing, age, untilText(next, now), addressText(from), recipients];
   const notes = [
     hold === null ? '' : `held: ${plain(hold)}`,
     suspended === null ? '' : suspendedText(suspended),

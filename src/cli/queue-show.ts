@@ -84,6 +84,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
     hold,
     suspended,
     inDoubt,
+    priority,
     forcedRoute,
     attempted,
   } = entry;
@@ -93,6 +94,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
     ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
   ];
   if (forcedRoute !== null) fields.push(['forced route', plain(forcedRoute)]);
+  if (priority !== 'normal') fields.push(['priority', priority]);
   if (site !== null) fields.push(['site', plain(site)]);
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);

@@ -6,6 +6,7 @@ import type { Message } from '../mail/envelope.ts';
 import type { DecisionView } from '../policy/explanation.ts';
 import type { MailFacts } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
+import type { Priority } from './entry.ts';
 
 /** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
 export interface QueueFilter {
@@ -39,6 +40,7 @@ export interface EntryView {
   /** The operator's suspension for which it waits. */
   readonly suspended: Waiting | null;
   readonly inDoubt: boolean;
+  readonly priority: Priority;
   /** The route that an operator moved it to, over what policy says. */
   readonly forcedRoute: string | null;
   /** The decisions of the last attempts as they were then, the latest last; at most five. */

@@ -3,7 +3,7 @@
 // Never changes anything, and never shows a secret.
 import type { Message } from '../mail/envelope.ts';
 import { type Destination, type Destinations, standing, suspensionOf } from './destinations.ts';
-import { parseDestination, type QueueEntry } from './entry.ts';
+import { parseDestination, priorityOf, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
 import { suspensionOfEntry } from './put-off.ts';
@@ -35,6 +35,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     hold: entry.hold?.reason ?? null,
     suspended: waitingFor(suspension),
     inDoubt: entry.doubt !== undefined,
+    priority: priorityOf(entry),
     forcedRoute: entry.routeOverride ?? null,
     attempted: (entry.decisions ?? []).map((decision) => ({ ...decision, at: iso(decision.at) })),
   };

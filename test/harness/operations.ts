@@ -46,6 +46,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     hold: null,
     suspended: null,
     inDoubt: false,
+    priority: 'normal',
     forcedRoute: null,
     attempted: [],
     ...changes,

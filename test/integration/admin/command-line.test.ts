@@ -70,7 +70,7 @@ test('queue list shows the summary of destinations, then the entries with their 
   admin.operations.entries = [
     entryView({ attempts: 3, last: greylisted }),
     entryView({ id: '0abc123def46', state: 'held', next: null, hold: 'wrong list', from: '' }),
-    entryView({ id: '0abc123def47', to: ['x@example.org', 'y@example.org'], inDoubt: true }),
+    entryView({ id: '0abc123def47', to: ['x@example.org', 'y@example.org'], inDoubt: true, priority: 'low' }),
   ];
   admin.operations.destinationViews = [
     {
@@ -94,12 +94,12 @@ DESTINATION                  STATE        WAITING  CONNECTIONS    NEXT
 direct example.org (google)  backing off        2            1  in 20m
     4 times: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
 
-ID            STATE   AGE   NEXT  FROM             TO
-0abc123def45  queued   2h  in 5m  ann@example.net  bob@example.org
+ID            STATE         AGE   NEXT  FROM             TO
+0abc123def45  queued         2h  in 5m  ann@example.net  bob@example.org
     3 attempts, last: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
-0abc123def46  held     2h      -  <>               bob@example.org
+0abc123def46  held           2h      -  <>               bob@example.org
     held: wrong list
-0abc123def47  queued   2h  in 5m  ann@example.net  x@example.org +1
+0abc123def47  queued (low)   2h  in 5m  ann@example.net  x@example.org +1
     in doubt: no answer to the last final dot
 `);
 });
@@ -167,7 +167,7 @@ test('queue show tells everything about a message', async () => {
       size: 4200,
       eightBit: true,
     },
-    entries: [entryView({ attempts: 3, last: greylisted, site: 'google', inDoubt: true })],
+    entries: [entryView({ attempts: 3, last: greylisted, site: 'google', inDoubt: true, priority: 'high' })],
     decisions: ['bob@example.org', 'ann@example.org'].map((to) => explained(to)),
   });
   const { code, out } = await sendoff(admin, ['queue', 'show', '0abc123def45']);
@@ -184,6 +184,7 @@ test('queue show tells everything about a message', async () => {
   to        bob@example.org
   state     queued
   route     direct, domain example.org
+  priority  high
   site      google
   next      in 5m, 2026-11-22 12:05:00Z
   expires   in 4d, 2026-11-27 10:00:00Z
