@@ -27,7 +27,7 @@ export function runTests(policy: Policy, file: PolicyFile, tests: readonly Polic
 }
 
 function problemOf(
-  { key, wanted, got }: Miss,
+  { key, wanted, got, open }: Miss,
   policy: Policy,
   { mail }: PolicyTest,
   { document }: PolicyFile,
@@ -38,6 +38,8 @@ function problemOf(
   const message = `the test fails: for mail from ${who} the ${key} is "${got}", not "${wanted}"`;
   const names = policy.rules.map(({ name }) => name);
   const meant = key === 'rule' && !names.includes(wanted) ? closest(wanted, names) : undefined;
-  const hint = meant === undefined ? undefined : `did you mean ${meant}?`;
+  const unjudged =
+    open === null ? undefined : `the test does not say enough for the rule "${open.rule}": ${open.open}`;
+  const hint = meant === undefined ? unjudged : `did you mean ${meant}?`;
   return problemAt(document.place(path, 'value'), path, message, { hint });
 }

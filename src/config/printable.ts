@@ -15,6 +15,7 @@ import type {
   SmarthostRoute,
 } from '../policy/policy.ts';
 import { formatEndpoint } from './network.ts';
+import { printableActions, printableEnding } from './printable-actions.ts';
 import { formatDuration, formatRate, formatSize } from './quantities.ts';
 import type { Settings } from './settings.ts';
 
@@ -126,10 +127,10 @@ function printableRule(rule: Rule): Readonly<Record<string, unknown>> {
   return {
     name: rule.name,
     when: rule.when.length === 0 ? 'any' : rule.when.map((condition) => condition.describe),
-    ...(ending?.kind === 'route' ? { route: ending.routes } : {}),
-    ...(ending?.kind === 'reject' ? { reject: ending.reply } : {}),
+    ...(ending === undefined ? {} : printableEnding(ending)),
     ...(rule.retry === undefined ? {} : { retry: printableSchedule(rule.retry) }),
     ...(rule.fallback === undefined ? {} : { fallback: printableFallback(rule.fallback) }),
+    ...printableActions(rule),
   };
 }
 

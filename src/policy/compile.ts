@@ -2,9 +2,10 @@
 // load-policy.ts calls it with the data of all files; evaluate.ts, schedule.ts and sites.ts use the result.
 // Never fails: whatever can be wrong was found by the schema.
 import { Schedules } from './compile-retry.ts';
-import { type AddressPattern, AddressSet, DomainSet, patternText } from './match.ts';
+import type { ConditionsData } from './condition-schema.ts';
+import { compileConditions, headerFieldsOf, timesOf } from './conditions.ts';
+import { AddressSet, DomainSet } from './match.ts';
 import type {
-  Condition,
   Fallback,
   LastRule,
   Policy,
@@ -17,6 +18,9 @@ import type {
   SiteRule,
   TlsPolicy,
 } from './policy.ts';
+import type { SenderQuota } from './quota.ts';
+import type { SenderQuotaData } from './quota-schema.ts';
+import { RewriteTable } from './rewrite.ts';
 import { type RouteData, routeSchema } from './route-schema.ts';
 import type { KnownNames, RuleData } from './rule-schema.ts';
 import type { PolicyData, SiteData } from './schema.ts';
@@ -50,52 +54,65 @@ const otherwise: LastRule = {
   ending: { kind: 'route', routes: [BUILT_IN_ROUTE] },
 };
 
-export function compilePolicy(data: PolicyData): Policy {
+/** `softBounce`: of routes that do not say. */
+export function compilePolicy(data: PolicyData, softBounce = false): Policy {
   const schedules = new Schedules(data.retry);
   const defaultSite = compileSite('default', data.sites.default ?? {}, builtInSite);
   const named = Object.entries(data.sites).filter(([name]) => name !== 'default');
   return {
-    routes: compileRoutes(data.routes),
+    routes: compileRoutes(data.routes, softBounce),
     defaultRetry: schedules.default,
     siteRules: named.map(([name, site]) => compileSiteRule(name, site, defaultSite)),
     defaultSite,
     rules: data.rules.map((rule, index) => compileRule(rule, index, schedules)),
     otherwise,
     defaultFallback: builtInFallback,
-    headerFields: new Set(),
+    rewrite: {
+      senders: new RewriteTable(data.rewrite.senders),
+      recipients: new RewriteTable(data.rewrite.recipients),
+    },
+    headerFields: new Set(data.rules.flatMap(({ when }) => headerFieldsOf(conditionsOf(when)))),
+    times: data.rules.flatMap(({ when, window }) => [...timesOf(conditionsOf(when)), ...(window ? [window] : [])]),
+    senderQuotas: data.quotas.map(compileSenderQuota),
   };
 }
 
-function compileRoutes(data: PolicyData['routes']): Map<string, Route> {
+function compileRoutes(data: PolicyData['routes'], softBounce: boolean): Map<string, Route> {
   const all = { [BUILT_IN_ROUTE]: routeSchema(new Map()).parse({ via: 'mx' }), ...data };
-  return new Map(Object.entries(all).map(([name, one]) => [name, compileRoute(name, one)]));
+  return new Map(Object.entries(all).map(([name, one]) => [name, compileRoute(name, one, softBounce)]));
 }
 
-function compileRoute(name: string, data: RouteData): Route {
+function compileRoute(name: string, data: RouteData, softBounce: boolean): Route {
   const displayName = data.displayName ?? name;
   switch (data.via) {
     case 'discard':
       return { name, displayName, via: 'discard' };
     case 'mx':
-      return { name, displayName, via: 'mx', ...limitsOf(data, data.tls ?? 'opportunistic') };
+      return { name, displayName, via: 'mx', ...limitsOf(data, data.tls ?? 'opportunistic', softBounce) };
     case 'smarthost': {
       const { auth } = data;
       const isSecret = auth !== null && auth.kind !== 'pop' && !auth.cleartext;
       const tls = data.tls ?? (isSecret ? 'verified' : 'opportunistic');
-      const limits = { ...limitsOf(data, tls), connections: data.connections ?? SMARTHOST_CONNECTIONS };
-      const { hosts, choose } = data;
-      return { name, displayName, via: 'smarthost', hosts, choose, auth, ...limits };
+      const limits = limitsOf(data, tls, softBounce);
+      const { hosts, choose, connections = SMARTHOST_CONNECTIONS } = data;
+      return { name, displayName, via: 'smarthost', hosts, choose, auth, ...limits, connections };
     }
   }
 }
 
-function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy): RouteLimits {
+function limitsOf(
+  data: Exclude<RouteData, { via: 'discard' }>,
+  tls: TlsPolicy,
+  softBounce: boolean,
+): RouteLimits {
   return {
     connections: data.connections ?? null,
     messagesPerConnection: data.messagesPerConnection ?? null,
     rate: data.rate ?? null,
+    quotas: data.quota,
     recipients: data.recipients,
     connectTimeout: data.connectTimeout,
+    softBounce: data.softBounce ?? softBounce,
     sources: data.sources.map(({ address, ehlo, weight }) => ({
       address,
       ehlo: ehlo ?? null,
@@ -103,6 +120,10 @@ function limitsOf(data: Exclude<RouteData, { via: 'discard' }>, tls: TlsPolicy):
     })),
     tls,
   };
+}
+
+function compileSenderQuota({ for: patterns, ...quota }: SenderQuotaData): SenderQuota {
+  return { ...quota, for: patterns && new AddressSet(patterns) };
 }
 
 function compileSiteRule(name: string, data: SiteData, defaultSite: Site): SiteRule {
@@ -131,15 +152,36 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
   const ending = compileEnding(data);
   return {
     name,
-    when: compileConditions(data.when),
+    when: compileConditions(conditionsOf(data.when)),
     ...(ending === null ? {} : { ending }),
     ...(data.retry === undefined ? {} : { retry: compileRetry(data.retry, name, schedules) }),
     ...(data.fallback === undefined ? {} : { fallback: compileFallback(data.fallback) }),
+    ...settingsOf(data),
   };
 }
 
-function compileEnding({ route: routes, reject }: RuleData): RuleEnding | null {
+function conditionsOf(when: RuleData['when']): ConditionsData {
+  return when === undefined || when === 'any' ? {} : when;
+}
+
+/** Those that are used as they are written. */
+function settingsOf({ priority, window, bounces, warn, tag, header, copy }: RuleData): Partial<Rule> {
+  return {
+    ...(priority !== undefined && { priority }),
+    ...(window !== undefined && { window }),
+    ...(bounces !== undefined && { bounces }),
+    ...(warn !== undefined && { warn }),
+    ...(tag !== undefined && { tags: tag }),
+    ...(header !== undefined && { header }),
+    ...(copy !== undefined && { copy }),
+  };
+}
+
+function compileEnding({ route: routes, reject, hold, discard, redirect }: RuleData): RuleEnding | null {
   if (routes !== undefined) return { kind: 'route', routes };
+  if (hold !== undefined) return { kind: 'hold', reason: hold };
+  if (discard !== undefined) return { kind: 'discard' };
+  if (redirect !== undefined) return { kind: 'redirect', to: redirect };
   if (reject === undefined) return null;
   const enhanced = reject.enhanced ?? `${reject.code < 500 ? 4 : 5}.7.1`;
   return { kind: 'reject', reply: { code: reject.code, enhanced, text: reject.text } };
@@ -155,22 +197,4 @@ function compileRetry(
 
 function compileFallback({ on, after }: NonNullable<RuleData['fallback']>): Fallback {
   return { on: on === undefined ? builtInFallback.on : new Set(on), after: after ?? builtInFallback.after };
-}
-
-/** Each condition of the language has its line here. */
-function compileConditions(when: RuleData['when']): Condition[] {
-  if (when === undefined || when === 'any') return [];
-  const conditions: Condition[] = [];
-  if (when.from !== undefined) conditions.push(addressCondition('from', when.from));
-  if (when.to !== undefined) conditions.push(addressCondition('to', when.to));
-  return conditions;
-}
-
-function addressCondition(side: 'from' | 'to', patterns: readonly AddressPattern[]): Condition {
-  const addresses = new AddressSet(patterns);
-  return {
-    describe: `${side} is ${patterns.map(patternText).join(', ')}`,
-    needs: new Set(),
-    test: (facts) => addresses.has(facts[side]),
-  };
 }

@@ -1,7 +1,7 @@
 // Walks the rules for one recipient of one message and says what is to be done with it.
 // queue/ asks at RCPT, when mail is queued and before each attempt; explanations ask with a trace.
 // Never does I/O, never looks at the clock: the same mail and policy give the same decision.
-import { subjectOf } from './match.ts';
+import { factsFrom, isKnown } from './facts.ts';
 import type {
   Condition,
   Copy,
@@ -73,11 +73,10 @@ class Given {
   readonly #missing = new Set<Missing>();
   readonly #rules: Rule[] = [];
 
-  constructor({ from, to, tags = [], ...facts }: MailFacts, stage: Stage) {
+  constructor(mail: MailFacts, stage: Stage) {
     this.#stage = stage;
-    this.#tags = new Set(tags);
-    const ofTags = { tags: this.#tags, openTags: this.#openTags };
-    this.#facts = { ...facts, ...ofTags, from: subjectOf(from), to: subjectOf(to) };
+    this.#tags = new Set(mail.tags);
+    this.#facts = factsFrom(mail, this.#tags, this.#openTags);
   }
 
   /** One that does not hold decides, whatever is unknown besides. */
@@ -93,7 +92,10 @@ class Given {
 
   /** A rule that hangs on the content matters at RCPT only if it could lead elsewhere. */
   passOver({ ending, tags }: Rule, { needs }: Condition): void {
-    for (const missing of needs) if (missing === 'site' || ending !== undefined) this.#missing.add(missing);
+    for (const missing of needs) {
+      if (isKnown(missing, this.#facts)) continue;
+      if (missing === 'site' || ending !== undefined) this.#missing.add(missing);
+    }
     // Nobody knows either what holds for rules that ask for its tags.
     for (const tag of tags ?? []) this.#openTags.add(tag);
   }

@@ -1,8 +1,8 @@
 // Runs the tests that a policy brings along: does each mail meet the rule and take the way that it says?
 // config/load-policy.ts runs them on what it loaded; a failing test keeps a policy from taking force.
 // Never delivers and never looks anything up: a test asks the same `decide` that mail asks.
-import { decide } from './evaluate.ts';
-import type { Decision, Policy } from './policy.ts';
+import { explain } from './evaluate.ts';
+import type { Decision, MailFacts, Policy, RuleTrace } from './policy.ts';
 import { endingText } from './settings.ts';
 import type { PolicyTest } from './test-schema.ts';
 
@@ -13,30 +13,80 @@ export interface Miss {
   readonly key: keyof Expectation;
   readonly wanted: string;
   readonly got: string;
+  /** A rule that could not be judged by what the test says of the mail; null: there is none. */
+  readonly open: RuleTrace | null;
 }
 
 /** What came out otherwise; empty: the test passes. */
 export function missesOf(policy: Policy, { mail, expect }: PolicyTest): Miss[] {
-  const { from, to } = mail;
-  const decision = decide(policy, { from, to });
-  const { rule, route, retry, reject } = expect;
-  const misses: (Miss | null)[] = [
-    rule === undefined ? null : compare('rule', rule, decision.rule),
-    route === undefined ? null : compare('route', route.join(', '), wayOf(decision)),
-    retry === undefined ? null : compare('retry', retry, decision.retry.name),
-    reject === undefined ? null : compare('reject', `${reject}`, answerOf(decision)),
-  ];
-  return misses.filter((miss) => miss !== null);
+  const { trace, ...decision } = explain(policy, factsOf(mail));
+  const open = trace.find((one) => one.open !== undefined) ?? null;
+  const keys = Object.keys(expect) as (keyof Expectation)[];
+  return keys.flatMap((key) => {
+    const wanted = wordsOf(expect[key]);
+    const got = saidOf(key, decision);
+    return wanted === null || wanted === got ? [] : [{ key, wanted, got, open }];
+  });
 }
 
-function compare(key: Miss['key'], wanted: string, got: string): Miss | null {
-  return wanted === got ? null : { key, wanted, got };
+/** Header and user are known: a mail without these fields, from somebody who did not log in. */
+function factsOf({
+  from,
+  to,
+  header = {},
+  user,
+  client,
+  size,
+  site,
+  time,
+}: PolicyTest['mail']): MailFacts {
+  const fields = Object.entries(header).map(([name, values]) => [name.toLowerCase(), values] as const);
+  return {
+    from,
+    to,
+    user: user ?? null,
+    header: Object.fromEntries(fields),
+    ...(client !== undefined && { client }),
+    ...(size !== undefined && { size }),
+    ...(site !== undefined && { site }),
+    ...(time !== undefined && { at: time }),
+  };
 }
 
-function wayOf({ ending }: Decision): string {
-  return ending.kind === 'route' ? ending.routes.join(', ') : `none: ${endingText(ending)}`;
+function wordsOf(value: Expectation[keyof Expectation]): string | null {
+  if (value === undefined) return null;
+  return Array.isArray(value) ? value.join(', ') : String(value);
 }
 
-function answerOf({ ending }: Decision): string {
-  return ending.kind === 'reject' ? `${ending.reply.code}` : `none: ${endingText(ending)}`;
+/** What the decision says of a key, in the words that a test would expect it with. */
+function saidOf(key: keyof Expectation, { rule, ending, retry, priority, fixed }: Decision): string {
+  switch (key) {
+    case 'rule':
+      return rule;
+    case 'retry':
+      return retry.name;
+    case 'priority':
+      return priority;
+    case 'tag':
+      return fixed.tags.join(', ');
+    case 'copy':
+      return fixed.copies.map(({ to }) => to).join(', ');
+    default:
+      return ending.kind === key ? endingWords(ending) : `none: ${endingText(ending)}`;
+  }
+}
+
+function endingWords(ending: Decision['ending']): string {
+  switch (ending.kind) {
+    case 'route':
+      return ending.routes.join(', ');
+    case 'reject':
+      return `${ending.reply.code}`;
+    case 'hold':
+      return ending.reason;
+    case 'discard':
+      return 'true';
+    case 'redirect':
+      return ending.to;
+  }
 }

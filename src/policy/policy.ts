@@ -7,6 +7,8 @@ import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Priority } from '../queue/entry.ts';
 import type { RouteAuth } from './auth.ts';
 import type { Subject } from './match.ts';
+import type { Rewriting } from './rewrite.ts';
+import type { Quota, SenderQuota } from './quota.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
 export type TlsPolicy = 'none' | 'opportunistic' | 'required' | 'verified';
@@ -30,12 +32,16 @@ export interface RouteLimits {
   readonly messagesPerConnection: number | null;
   /** Messages; null: as fast as they go. */
   readonly rate: Rate | null;
+  /** All hold at a time; empty: no limit. */
+  readonly quotas: readonly Quota[];
   /** Recipients a transaction. */
   readonly recipients: number;
   /** Milliseconds for TCP, TLS and greeting together. */
   readonly connectTimeout: number;
   readonly sources: readonly SourceAddress[];
   readonly tls: TlsPolicy;
+  /** What would be returned to the sender as refused for good is tried again, until it expires. */
+  readonly softBounce: boolean;
 }
 
 export interface MxRoute extends RouteBase, RouteLimits {
@@ -112,6 +118,18 @@ export interface Fallback {
   readonly on: ReadonlySet<FailureClass>;
   /** Counted attempts by one route after which the next one is taken. */
   readonly after: number;
+  /** Absent: each message finds out for itself. */
+  readonly memory?: FallbackMemory;
+}
+
+/** When all mail leaves a route for a site, and how it comes back. */
+export interface FallbackMemory {
+  /** Different messages that fail there in a row. */
+  readonly siteAfter: number;
+  /** Ms that the site stays away before one message tries again. */
+  readonly remember: number;
+  /** Share of new messages, 0 to 1, that try the route meanwhile. */
+  readonly canary: number;
 }
 
 export interface RejectReply {
@@ -242,6 +260,12 @@ export interface Policy {
   readonly defaultFallback: Fallback;
   /** Names in lower case of the header fields that rules look at: what acceptance keeps of a header. */
   readonly headerFields: ReadonlySet<string>;
+  /** Those of conditions and windows: where they begin or end, other rules may hold for mail that waits. */
+  readonly times: readonly Hours[];
+  /** What acceptance makes of addresses before any rule looks at them. */
+  readonly rewrite: Rewriting;
+  /** All that fit a mail hold for it. */
+  readonly senderQuotas: readonly SenderQuota[];
 }
 
 /** One rule as it was tested: the material of every explanation. */

@@ -2,9 +2,10 @@
 // schema.ts puts rules into the policy; compile.ts makes conditions and endings of them.
 // Never evaluates: what a rule means for one mail is evaluate.ts's business.
 import { z } from 'zod';
-import { count, notYet, oneOrMore, parsed, reference, section, text } from '../config/fields.ts';
+import { count, notYet, oneOrMore, reference, section, text } from '../config/fields.ts';
 import { type FailureClass, failureClasses } from '../delivery/failure.ts';
-import { parseAddressPattern } from './match.ts';
+import { endings, settings } from './action-schema.ts';
+import { conditions } from './condition-schema.ts';
 import { schedule } from './retry-schema.ts';
 import { neverFallsBack } from './routing.ts';
 
@@ -13,32 +14,6 @@ export interface KnownNames {
   readonly routes: readonly string[];
   readonly schedules: readonly string[];
 }
-
-const addressPattern = parsed(
-  parseAddressPattern,
-  'an address pattern: user@example.net, example.net, *.example.net, user@* or "<>"',
-);
-
-const conditions = section({
-  to: oneOrMore(
-    addressPattern.refine((pattern) => pattern.kind !== 'null-sender', {
-      error: 'a recipient is never the null sender',
-    }),
-  ).optional(),
-  from: oneOrMore(addressPattern).optional(),
-  not: notYet(),
-  any: notYet(),
-  headerFrom: notYet(),
-  header: notYet(),
-  user: notYet(),
-  client: notYet(),
-  site: notYet(),
-  size: notYet(),
-  time: notYet(),
-  tag: notYet(),
-}).refine((when) => Object.keys(when).length > 0, {
-  error: 'no condition: for every mail, write `when: any`',
-});
 
 const when = z.union([z.literal('any'), conditions], { error: 'expected `any` or a map of conditions' });
 
@@ -75,22 +50,16 @@ const fallback = section({
   canary: notYet(),
 });
 
-/** Actions of rules that wait for a later version. */
-const laterActions = {
-  hold: notYet(),
-  discard: notYet(),
-  redirect: notYet(),
-  copy: notYet(),
-  header: notYet(),
-  tag: notYet(),
-  priority: notYet(),
-  bounces: notYet(),
-  warn: notYet(),
-  window: notYet(),
-};
+/** One of them ends a rule. */
+const endingKeys = ['route', 'reject', ...(Object.keys(endings) as (keyof typeof endings)[])] as const;
 
-/** Keys of a rule that do something; at least one must be there, and not both of the first two. */
-const actions = ['route', 'reject', 'retry', 'fallback'] as const;
+/** At least one key of a rule must do something. */
+const actionKeys = [
+  ...endingKeys,
+  'retry',
+  'fallback',
+  ...(Object.keys(settings) as (keyof typeof settings)[]),
+] as const;
 
 export function ruleSchema(names: KnownNames) {
   const routes = oneOrMore(reference('route', names.routes)).refine(
@@ -106,14 +75,16 @@ export function ruleSchema(names: KnownNames) {
       reject: reject.optional(),
       retry: z.union([reference('retry schedule', names.schedules), schedule]).optional(),
       fallback: fallback.optional(),
-      ...laterActions,
+      ...endings,
+      ...settings,
     },
-    { to: underWhen, from: underWhen },
+    Object.fromEntries(Object.keys(conditions.shape).map((key) => [key, underWhen])),
   ).superRefine((rule, context) => {
-    if (rule.route !== undefined && rule.reject !== undefined) {
-      context.addIssue({ code: 'custom', message: 'a rule ends in one way: `route` or `reject`' });
+    const ends = endingKeys.filter((key) => rule[key] !== undefined).map((key) => `\`${key}\``);
+    if (ends.length > 1) {
+      context.addIssue({ code: 'custom', message: `a rule ends in one way: ${ends.join(' or ')}` });
     }
-    if (actions.every((action) => rule[action] === undefined)) {
+    if (actionKeys.every((key) => rule[key] === undefined)) {
       context.addIssue({ code: 'custom', message: 'this rule does nothing' });
     }
   });

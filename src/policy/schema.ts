@@ -5,7 +5,9 @@ import { z } from 'zod';
 import { count, notYet, oneOrMore, parsed, rate, section } from '../config/fields.ts';
 import { parseDomainPattern } from './match.ts';
 import type { KnownServices } from './policy.ts';
+import { senderQuota } from './quota-schema.ts';
 import { schedule } from './retry-schema.ts';
+import { rewrite } from './rewrite-schema.ts';
 import { routeSchema } from './route-schema.ts';
 import { type KnownNames, ruleSchema } from './rule-schema.ts';
 import { testSchema } from './test-schema.ts';
@@ -29,7 +31,6 @@ const site = section({
   messagesPerConnection: count().optional(),
   ip: z.literal([4, 6]).optional(),
   backoff: notYet(),
-  softBounce: notYet(),
 });
 
 const sites = z.record(siteName, site).superRefine((named, context) => {
@@ -51,8 +52,8 @@ export function policySchema(names: KnownNames, services: KnownServices = new Ma
     sites: sites.default({}),
     rules: z.array(ruleSchema(names)).default([]),
     warmup: notYet(),
-    quotas: notYet(),
-    rewrite: notYet(),
+    quotas: z.array(senderQuota).default([]),
+    rewrite: rewrite.default({ senders: [], recipients: [] }),
     tests: z.array(testSchema(names)).default([]),
   });
 }

@@ -1,17 +1,21 @@
 // What a rule gives, in the words of the policy file.
 // evaluate.ts puts it into traces; explanations, listings and diffs of policies show it.
 // Never says what a rule is for: its conditions have their own words.
+import { formatDuration } from '../config/quantities.ts';
+import { hoursText } from './hours.ts';
 import type { Bounces, Rule, RuleEnding } from './policy.ts';
 
 /** Each setting of the language has its line here. */
 export function settingsOf(rule: Rule): string[] {
-  const { ending, retry, fallback, priority, bounces, tags, header, copy } = rule;
+  const { ending, retry, fallback, priority, window, bounces, warn, tags, header, copy } = rule;
   const gave: (string | null)[] = [
     ending === undefined ? null : endingText(ending),
     retry === undefined ? null : `retry ${retry.name}`,
     fallback === undefined ? null : `fallback on ${[...fallback.on].join(', ')} after ${fallback.after}`,
     priority === undefined ? null : `priority ${priority}`,
+    window === undefined ? null : `window ${hoursText(window)}`,
     bounces === undefined ? null : `bounces to ${bouncesText(bounces)}`,
+    warn === undefined ? null : `warn ${warn.map(formatDuration).join(', ') || 'never'}`,
     tags === undefined ? null : `tag ${tags.join(', ')}`,
     header === undefined
       ? null

@@ -16,11 +16,18 @@ type Keyed = Readonly<Record<string, Schema>>;
 const isMap = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** What `#/definitions/…` means, for conditions within conditions. */
+const definitions = jsonSchema('policy').definitions as Keyed;
+
 /** Paths at which a value does not fit. */
 function misfits(schema: Schema, value: unknown, at = ''): string[] {
   if (schema === undefined || schema === true) return [];
+  if (isMap(schema) && typeof schema.$ref === 'string') {
+    return misfits(definitions[schema.$ref.replace('#/definitions/', '')] ?? false, value, at);
+  }
   if (schema === false) return [at];
   const { anyOf, oneOf, type, enum: values, const: only, pattern, required, minItems } = schema;
+  if (schema.allOf) return (schema.allOf as Schema[]).flatMap((one) => misfits(one, value, at));
   const branches = (anyOf ?? oneOf) as Schema[] | undefined;
   if (branches) return branches.some((one) => misfits(one, value, at).length === 0) ? [] : [at];
   const kind = Array.isArray(value)
@@ -75,7 +82,8 @@ test.each<[SchemaKind, string, string]>([
   ['settings', 'listeners: []', '.listeners'],
   ['settings', 'listeners: [{ address: 127.0.0.1 }]', '.listeners[0].port'],
   ['policy', 'rules: [{ rout: direct }]', '.rules[0].rout'],
-  ['policy', 'rules: [{ route: direct, hold: later }]', '.rules[0].hold'],
+  ['policy', 'rules: [{ route: direct, fallback: { canary: 1% } }]', '.rules[0].fallback.canary'],
+  ['policy', 'rules: [{ when: { not: { too: a.example } }, hold: later }]', '.rules[0].when'],
   ['policy', 'rules: [{ route: direct, fallback: { after: soon } }]', '.rules[0].fallback.after'],
   ['policy', 'rules: [{ when: { to: 7 }, route: direct }]', '.rules[0].when'],
   ['policy', 'routes: { direct: { via: pigeon } }', '.routes.direct'],

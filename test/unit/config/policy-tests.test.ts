@@ -70,7 +70,9 @@ test('mail that is rejected takes no route; every miss of every file is told', (
       '1.yaml:9:63: tests[0].expect.route: the test fails: for mail from <> to a@b.example',
     ),
     expect.stringContaining('2.yaml:4:13: tests[0].expect.rule:'),
-    expect.stringMatching(/2\.yaml:5:14: tests\[0\]\.expect\.route: .* is "none: reject 550 5.7.1", not "provider"/),
+    expect.stringMatching(
+      /2\.yaml:5:14: tests\[0\]\.expect\.route: .* is "none: reject 550 5.7.1", not "provider"/,
+    ),
   ]);
 });
 
@@ -92,8 +94,8 @@ test.each([
   ['{ mail: { from: a@b.example, to: "<>" }, expect: { rule: rest } }', '"<>" is not an address such as'],
   ['{ mail: { from: a@b.example }, expect: { rule: rest } }', 'tests[0].mail.to: is missing'],
   [
-    '{ mail: { from: a@b.example, to: c@d.example, size: 20MB }, expect: { rule: rest } }',
-    '`size` is not available in this version',
+    '{ mail: { from: a@b.example, to: c@d.example, time: "2026-11-23T09:30" }, expect: { rule: rest } }',
+    'is not a moment such as 2026-11-23T09:30+01:00',
   ],
 ])('%s is a mistake', (yaml, told) => {
   const problems = problemsOf(load(`  - ${yaml}\n`));
