@@ -134,11 +134,12 @@ export class Parts {
   putPolicyInForce(): PolicyInForce {
     const { policy, environment } = this.#options;
     const { clock } = this.#seams;
-    const path = this.#settings.policy;
+    const { policy: path, delivery } = this.#settings;
     const inForce = putInForce({
       policy,
       path,
       environment,
+      softBounce: delivery.softBounce,
       clock,
       observer: this.#log,
       alarms: this.#alarms,

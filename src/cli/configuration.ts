@@ -32,7 +32,8 @@ export async function readConfiguration(
   if ('problems' in loaded) return loaded;
   const { settings, environment, warnings } = loaded;
   const { loadPolicy } = await import('../config/load-policy.ts');
-  const loadedPolicy = loadPolicy(settings.policy, { environment, failingTests });
+  const { softBounce } = settings.delivery;
+  const loadedPolicy = loadPolicy(settings.policy, { environment, softBounce, failingTests });
   if ('problems' in loadedPolicy) return { problems: [...warnings, ...loadedPolicy.problems] };
   const { policy, tests } = loadedPolicy;
   return { settings, policy, environment, warnings: [...warnings, ...loadedPolicy.warnings], tests };

@@ -48,6 +48,7 @@ function routeText({ name, displayName, via, hosts, limits }: RouteView): string
   if (limits.connections !== null) parts.push(count(limits.connections, 'connection', 'connections'));
   if (limits.messagesPerConnection !== null) parts.push(`${limits.messagesPerConnection} messages each`);
   if (limits.rate !== null) parts.push(limits.rate);
+  if (limits.softBounce) parts.push('bounces wait');
   return `${title}: ${parts.join(', ')}`;
 }
 

@@ -94,11 +94,13 @@ function wordsOf(step: Step): string {
 
 const endings = { bounced: ', returned to the sender', expired: ', time is up, returned to the sender' };
 
-function attemptText({ attempts, reply, result, failure }: Extract<Step, { what: 'attempt' }>): string {
+function attemptText(step: Extract<Step, { what: 'attempt' }>): string {
+  const { attempts, reply, result, failure } = step;
+  const soft = step.soft ? ', not bounced (softBounce)' : '';
   const end = result === 'bounced' || result === 'expired' ? endings[result] : '';
   const doubt = failure?.inDoubt ? ', in doubt' : '';
   const uncounted = failure?.ours ? ', not counted' : '';
   const hint = failure?.retryAfter === undefined ? '' : `, asks for ${elapsedText(failure.retryAfter)}`;
   const why = failure === null ? '' : ` (${failure.class} ${failure.status}${uncounted}${hint})`;
-  return `attempt ${attempts}, ${reply}: ${result}${doubt}${end}${why}`;
+  return `attempt ${attempts}, ${reply}: ${result}${soft}${doubt}${end}${why}`;
 }

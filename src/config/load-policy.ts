@@ -27,6 +27,8 @@ export interface LoadedPolicy {
 
 export interface PolicyRequest {
   readonly environment: Environment;
+  /** `delivery.softBounce` of the settings; default false. */
+  readonly softBounce?: boolean;
   /** `refuse`, the default: a failing test is an error. `tell`: it stands among the results. */
   readonly failingTests?: 'refuse' | 'tell';
 }
@@ -34,11 +36,11 @@ export interface PolicyRequest {
 /** `path` is a file or a folder; null is the built-in policy: everything direct. */
 export function loadPolicy(
   path: string | null,
-  { environment, failingTests = 'refuse' }: PolicyRequest,
+  { environment, softBounce = false, failingTests = 'refuse' }: PolicyRequest,
 ): LoadedPolicy | { readonly problems: readonly Problem[] } {
   if (path === null)
     return {
-      policy: compilePolicy(policySchema(builtInNames).parse({})),
+      policy: compilePolicy(policySchema(builtInNames).parse({}), softBounce),
       files: [],
       warnings: [],
       tests: [],
@@ -54,7 +56,7 @@ export function loadPolicy(
   ]);
   if (hasErrors(problems)) return { problems };
   const parts = files.map((file) => policySchema(names, knownServices).parse(usable(file)));
-  const policy = compilePolicy(merged(parts));
+  const policy = compilePolicy(merged(parts), softBounce);
   const tests = files.flatMap((file, i) => runTests(policy, file, parts[i]?.tests ?? []));
   const failing = tests.flatMap((test) => test.problems);
   if (failing.length > 0 && failingTests === 'refuse') {

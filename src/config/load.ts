@@ -81,6 +81,7 @@ function assemble(data: SettingsData, source: Source): Settings {
       ip: delivery.ip,
       connections: delivery.connections,
       allowNetworks: delivery.allowNetworks,
+      softBounce: delivery.softBounce,
     },
     policy: policyPath(data, source),
     admin: { ...data.admin, token: data.admin.token ?? null },

@@ -25,13 +25,15 @@ export interface PolicyInForceOptions {
   /** Absolute; null: the built-in policy, which has nothing to reload. */
   readonly path: string | null;
   readonly environment: Environment;
+  /** Of the settings. */
+  readonly softBounce: boolean;
   readonly clock: Clock;
   readonly observer: Observer;
   readonly alarms: Alarms;
 }
 
 export function putInForce(options: PolicyInForceOptions): PolicyInForce {
-  const { path, environment, clock, observer, alarms } = options;
+  const { path, environment, softBounce, clock, observer, alarms } = options;
   let current = options.policy;
   let changed = async (): Promise<number> => 0;
   let stopWatching = (): void => undefined;
@@ -47,7 +49,7 @@ export function putInForce(options: PolicyInForceOptions): PolicyInForce {
     );
   };
   const reload = async (): Promise<readonly string[]> => {
-    const loaded = loadPolicy(path, { environment });
+    const loaded = loadPolicy(path, { environment, softBounce });
     if ('problems' in loaded) {
       const lines = loaded.problems.map(formatProblem);
       alarms.raise('policy-reload', `the policy has errors, the old one stays in force: ${lines.join('; ')}`);
@@ -66,7 +68,7 @@ export function putInForce(options: PolicyInForceOptions): PolicyInForce {
     reload,
     watch(onChange) {
       changed = onChange;
-      const loaded = loadPolicy(path, { environment });
+      const loaded = loadPolicy(path, { environment, softBounce });
       if (path !== null) follow('files' in loaded ? loaded.files : [path]);
     },
     close: () => stopWatching(),

@@ -112,7 +112,7 @@ export const settingsSchema = section({
     ).default(1),
     connections: count().default(500),
     allowNetworks: z.array(network()).default([]),
-    softBounce: notYetUnless(z.boolean(), (soft) => !soft).default(false),
+    softBounce: z.boolean().default(false),
   }).prefault({}),
   policy: text().optional(),
   admin: section({

@@ -53,6 +53,8 @@ export interface Settings {
     readonly connections: number;
     /** `address/prefix`. */
     readonly allowNetworks: readonly string[];
+    /** For routes that do not say. */
+    readonly softBounce: boolean;
   };
   /** Absolute file or folder; null: the built-in policy (everything direct). */
   readonly policy: string | null;

@@ -45,6 +45,8 @@ export interface RouteView {
     /** `14/second`. */
     readonly rate: string | null;
     readonly recipients: number;
+    /** What it would return to the sender waits. */
+    readonly softBounce: boolean;
   } | null;
 }
 
@@ -100,8 +102,9 @@ export function explainMail(
 function routeView(route: Route): RouteView {
   const { name, displayName, via } = route;
   if (route.via === 'discard') return { name, displayName, via, hosts: [], limits: null };
-  const { tls, connections, messagesPerConnection, rate, recipients } = route;
-  const limits = { tls, connections, messagesPerConnection, rate: rateText(rate), recipients };
+  const { tls, connections, messagesPerConnection, rate, recipients, softBounce } = route;
+  const numbers = { connections, messagesPerConnection, rate: rateText(rate), recipients };
+  const limits = { tls, ...numbers, softBounce };
   const hosts = route.via === 'smarthost' ? route.hosts : [];
   return { name, displayName, via, hosts: hosts.map((one) => formatEndpoint(one.host, one.port)), limits };
 }

@@ -58,7 +58,7 @@ const limits = {
   connectTimeout: interval().prefault('60s'),
   rate: rate().optional(),
   quota: notYet(),
-  softBounce: notYet(),
+  softBounce: z.boolean().optional(),
 };
 
 const onlyForSmarthosts = 'only a route `via: smarthost` has it';

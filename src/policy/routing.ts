@@ -2,7 +2,7 @@
 // queue/ asks when mail is queued and at each settlement, with what happened so far as data.
 // Never goes back up the list and never moves a message whose last attempt is in doubt.
 import type { FailureClass } from '../delivery/failure.ts';
-import type { Fallback } from './policy.ts';
+import type { Fallback, Policy } from './policy.ts';
 
 /** The routes of a decision, in their order (never empty), and when to leave one for the next. */
 export interface RouteList {
@@ -47,7 +47,7 @@ export interface RouteChoice {
  */
 export const neverFallsBack: ReadonlySet<FailureClass> = new Set(['unknown-user', 'greylisted']);
 
-/** A permanent failure whose choice is the present route again is a bounce. */
+/** A permanent failure whose choice is the present route again is a bounce, where the route does bounce. */
 export function chooseRoute({ routes, fallback }: RouteList, state: RouteState): RouteChoice {
   const { present, passed } = state;
   if (present === null) return firstOpen(routes, choice(routes, 0, 'first in the list'), passed);
@@ -88,4 +88,10 @@ function causeToLeave(fallback: Fallback, state: RouteState): string | null {
 
 function choice(routes: readonly string[], index: number, reason: string): RouteChoice {
   return { route: routes[index] as string, index, reason };
+}
+
+/** Whether a permanent failure by this route is a bounce; with `softBounce` it is waited for like any other. */
+export function bounces({ routes }: Policy, name: string): boolean {
+  const route = routes.get(name);
+  return route === undefined || route.via === 'discard' || !route.softBounce;
 }

@@ -34,17 +34,18 @@ export function findingOf(outcomes: Iterable<RecipientOutcome>): Finding {
   return shut ?? 'unknown';
 }
 
-/** Opens or closes the destination's door by what an attempt found. */
+/** Opens or closes the destination's door by what an attempt found. `mayBounce`: a refusal for good is the end of it. */
 export function answered(
   destination: Destination,
   finding: Finding,
   schedule: RetrySchedule,
   now: number,
   random: Random,
+  mayBounce = true,
 ): BackOffNotes {
   if (finding === 'unknown') return null;
   if (finding === 'open') return opened(destination, now);
-  if (finding.permanent) return forgotten(destination);
+  if (finding.permanent && mayBounce) return forgotten(destination);
   return closed(destination, finding, schedule, now, random);
 }
 

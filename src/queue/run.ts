@@ -4,6 +4,7 @@
 import { pause } from '../clock/clock.ts';
 import type { Approach, HostPlan } from '../delivery/session.ts';
 import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
+import { bounces } from '../policy/routing.ts';
 import { siteOf } from '../policy/sites.ts';
 import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
@@ -225,7 +226,8 @@ class Turn {
     // What waited for this run to find out may have more of them now.
     const isNews = finding === 'open' && standing(this.#destination, now) !== 'live';
     if (isNews) dispatcher.look(this.#destination);
-    return answered(this.#destination, finding, routed.decision.retry, now, random);
+    const mayBounce = bounces(this.#policy, this.#destination.route);
+    return answered(this.#destination, finding, routed.decision.retry, now, random, mayBounce);
   }
 
   /** A refused login is the operator's to mend: said once, and gone with the first success. */

@@ -4,9 +4,10 @@
 import type { Random } from '../clock/random.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
+import { bounces } from '../policy/routing.ts';
 import { expiryOf, nextAttempt } from '../policy/schedule.ts';
 import type { Outcome } from '../spool/spool.ts';
-import { type Doubt, type QueueEntry, withPriority } from './entry.ts';
+import { type Doubt, parseDestination, type QueueEntry, withPriority } from './entry.ts';
 import { holdReason, type Placement, type PlacementContext, place } from './placement.ts';
 
 /** How one recipient came out of one attempt. */
@@ -116,7 +117,8 @@ function follow(
     const { destination, reason: routeReason } = placement;
     return defer({ destination, routeReason, routeAttempts: 0, due: now });
   }
-  if (failure.permanent) return { kind: 'bounced', index, failure };
+  const { route } = parseDestination(tried.destination);
+  if (failure.permanent && bounces(context.policy, route)) return { kind: 'bounced', index, failure };
   const schedule = placement.decision.retry;
   const next = nextAttempt({
     schedule,
@@ -131,6 +133,12 @@ function follow(
   const due = Math.max(next.due, endOfDoubtPause(tried));
   const expires = expiryOf(schedule, failure.class, message.arrived);
   return defer({ due, expires });
+}
+
+/** Whether only its route's `softBounce` keeps mail that was refused for good from being returned. */
+export function isSoftBounce(verdict: Extract<Verdict, { kind: 'deferred' }>, before: QueueEntry): boolean {
+  const { entry, failure } = verdict;
+  return failure.permanent && !entry.hold && entry.destination === before.destination;
 }
 
 function endOfDoubtPause({ doubt }: QueueEntry): number {

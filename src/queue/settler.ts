@@ -1,6 +1,8 @@
 // Puts an attempt's outcome on disk and then tells the world: commit first, events and wake-ups after.
 // run.ts calls it with the report of an attempt; settle.ts decides, the spool keeps.
 // Never reports an outcome that is not on disk.
+import type { Failure } from '../delivery/failure.ts';
+import type { QueueId } from '../mail/envelope.ts';
 import type { AttemptEvent } from '../observe/events.ts';
 import type { Claim, NewMessage } from '../spool/spool.ts';
 import type { AttemptReport } from './attempt.ts';
@@ -9,7 +11,7 @@ import { report, type Undelivered } from './bounce.ts';
 import { replacing, withDecision } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
-import { type Settlement, settle, type Verdict } from './settle.ts';
+import { isSoftBounce, type Settlement, settle, type Verdict } from './settle.ts';
 
 /** Lost answers in a row after which a person should look. */
 const DOUBTS_THAT_ALARM = 3;
@@ -86,6 +88,7 @@ function tell(
       house.observer.event({ ...of, event: 'discarded', route: verdict.route });
       break;
     case 'deferred':
+      if (isSoftBounce(verdict, claim.entry)) alarmOfSoftBounce(house, message.id, place, verdict.failure);
       tellDeferred(house, of, place, verdict);
       break;
     default: {
@@ -94,6 +97,12 @@ function tell(
       house.observer.event({ ...of, event: verdict.kind, status, reason, dsn: dsn?.message.id ?? null });
     }
   }
+}
+
+function alarmOfSoftBounce(house: House, id: QueueId, { route }: AttemptPlace, failure: Failure): void {
+  const reason = failure.reply ?? failure.text;
+  const text = `route ${route}: what was refused for good waits and is not returned (softBounce): ${id}, ${reason}; see \`sendoff queue list --route ${route}\``;
+  house.alarms.raise('soft-bounce', text, { id, route }, route);
 }
 
 function tellDeferred(

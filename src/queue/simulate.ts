@@ -5,6 +5,7 @@ import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
+import { bounces } from '../policy/routing.ts';
 import { nextWarning } from '../policy/schedule.ts';
 import { answered, findingOf } from './backoff.ts';
 import { closedDoor, Destinations } from './destinations.ts';
@@ -12,7 +13,7 @@ import { enqueue } from './enqueue.ts';
 import { parseDestination, type QueueEntry } from './entry.ts';
 import { place, routeChoice } from './placement.ts';
 import { inPlace, relocate } from './relocate.ts';
-import { type SettleContext, settle, type Verdict } from './settle.ts';
+import { isSoftBounce, type SettleContext, settle, type Verdict } from './settle.ts';
 import { outcomeOf, type SimulatedReply } from './simulated-replies.ts';
 import { GRACE_MS } from './timers.ts';
 
@@ -28,6 +29,8 @@ export type Step = { readonly at: number } & (
       /** Attempts so far that count. */
       readonly attempts: number;
       readonly result: Verdict['kind'];
+      /** It would have bounced: `softBounce` keeps it. */
+      readonly soft: boolean;
       readonly failure: Failure | null;
       /** The next attempt, when there is one. */
       readonly next: number | null;
@@ -152,17 +155,21 @@ class Story {
     if (!route || route.via === 'discard') throw new Error(`no attempt is made by ${name}`);
     const outcome = outcomeOf(said, route);
     const destination = this.#destinations.of(entry.destination);
-    answered(destination, findingOf([outcome]), this.#decision.retry, this.#now, middle);
-    const { verdicts, put } = settle(entry, this.#message, new Map([[0, outcome]]), this.#context());
+    const { retry } = this.#decision;
+    const mayBounce = bounces(this.#policy, name);
+    answered(destination, findingOf([outcome]), retry, this.#now, middle, mayBounce);
+    const settlement = settle(entry, this.#message, new Map([[0, outcome]]), this.#context());
+    const [verdict] = settlement.verdicts;
     const failure = outcome.kind === 'failed' ? outcome.failure : null;
-    const after = put[0] ?? null;
+    const after = settlement.put[0] ?? null;
     const counted = failure?.ours ? 0 : 1;
     this.#tell({
       what: 'attempt',
       route: name,
       reply: said.text,
       attempts: entry.attempts + counted,
-      result: verdicts[0]?.kind ?? 'deferred',
+      result: verdict?.kind ?? 'deferred',
+      soft: verdict?.kind === 'deferred' && isSoftBounce(verdict, entry),
       failure,
       next: after && Math.max(this.#readyAt(after), this.#now),
     });

@@ -80,6 +80,7 @@ export const mxRoute: MxRoute = {
   connectTimeout: 30_000,
   sources: [],
   tls: 'opportunistic',
+  softBounce: false,
 };
 
 export function smarthostRoute(port: number, changes: Partial<SmarthostRoute> = {}): SmarthostRoute {

@@ -3,8 +3,10 @@
 // Never tests errors: test/unit/config/load-policy.test.ts does.
 import { expect, test } from 'vitest';
 import { failureClasses } from '../../../src/delivery/failure.ts';
+import { compilePolicy } from '../../../src/policy/compile.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
 import type { RetrySchedule } from '../../../src/policy/policy.ts';
+import { policySchema } from '../../../src/policy/schema.ts';
 import { policyFrom } from '../../harness/policy.ts';
 
 const MINUTE = 60_000;
@@ -33,6 +35,7 @@ test('an mx route has the numbers that a large receiver expects', () => {
     rate: null,
     recipients: 50,
     connectTimeout: MINUTE,
+    softBounce: false,
     sources: [],
     tls: 'opportunistic',
   });
@@ -127,6 +130,27 @@ test.each([
   [', tls: required, auth: { user: u, password: p }', 'required'],
 ])('a smarthost with %j has tls: %s', (more, tls) => {
   expect(routeFrom(`via: smarthost, hosts: h.example${more}`)).toMatchObject({ tls });
+});
+
+test('a route bounces softly as it says, or as the settings do', () => {
+  const data = policySchema({ routes: [], schedules: [] }).parse({
+    routes: { soft: { via: 'mx', softBounce: true }, hard: { via: 'mx', softBounce: false } },
+  });
+  const softly = (everywhere: boolean) =>
+    [...compilePolicy(data, everywhere).routes.values()].map((route) => [
+      route.name,
+      route.via !== 'discard' && route.softBounce,
+    ]);
+  expect(softly(false)).toEqual([
+    ['direct', false],
+    ['soft', true],
+    ['hard', false],
+  ]);
+  expect(softly(true)).toEqual([
+    ['direct', true],
+    ['soft', true],
+    ['hard', false],
+  ]);
 });
 
 test('sources have a weight and the daemon’s own name unless they say otherwise', () => {

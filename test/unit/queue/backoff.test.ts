@@ -1,7 +1,15 @@
 // Closed doors: what closes and opens them, how long they stay closed.
 import { describe, expect, test } from 'vitest';
 import type { Failure } from '../../../src/delivery/failure.ts';
-import { closed, type Finding, findingOf, forgotten, mayProbe, opened } from '../../../src/queue/backoff.ts';
+import {
+  answered,
+  closed,
+  type Finding,
+  findingOf,
+  forgotten,
+  mayProbe,
+  opened,
+} from '../../../src/queue/backoff.ts';
 import { closedDoor, Destinations, standing } from '../../../src/queue/destinations.ts';
 import { policyFrom } from '../../harness/policy.ts';
 import { ARRIVED, failure, HOUR, MINUTE, middle } from './setting.ts';
@@ -123,5 +131,16 @@ describe('a door', () => {
     expect(closedDoor(theirs, ARRIVED + 1)).not.toBeNull();
     expect(closedDoor(ours, ARRIVED + 1)).toBeNull();
     expect(ours.backOff?.failures).toBe(1);
+  });
+
+  test('is not waited at after a refusal for good, unless that is not the end of the mail', () => {
+    const final = failure({ scope: 'destination', class: 'dns', permanent: true, status: '5.1.2' });
+    const one = destination();
+    closed(one, refused, schedule, ARRIVED, middle);
+    const now = ARRIVED + HOUR;
+    expect(answered(one, final, schedule, now, middle)).toEqual({ 'backoff direct example.org': null });
+    expect(answered(one, final, schedule, now, middle, false)).toMatchObject({
+      'backoff direct example.org': { failures: 1, until: now + 5 * MINUTE, last: { permanent: true } },
+    });
   });
 });

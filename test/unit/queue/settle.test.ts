@@ -2,7 +2,12 @@
 import { expect, test } from 'vitest';
 import type { Failure } from '../../../src/delivery/failure.ts';
 import type { QueueEntry } from '../../../src/queue/entry.ts';
-import { type RecipientOutcome, type SettleContext, settle } from '../../../src/queue/settle.ts';
+import {
+  isSoftBounce,
+  type RecipientOutcome,
+  type SettleContext,
+  settle,
+} from '../../../src/queue/settle.ts';
 import { ARRIVED, DAY, entry, failure, HOUR, MINUTE, message, settling } from './setting.ts';
 
 const ORG = ['a@example.org', 'b@example.org', 'c@example.org', 'd@example.org'];
@@ -172,4 +177,33 @@ test('recipients whose attempts differ do not share an entry', () => {
     { recipients: [0], attempts: 1 },
     { recipients: [1], attempts: 2 },
   ]);
+});
+
+const softly = (rules: string): string =>
+  `routes: { direct: { via: mx, softBounce: true }, drop: { via: smarthost, hosts: [provider.example] } }\n${rules}`;
+const refused = failed({ permanent: true, class: 'blocked', status: '5.7.1' });
+
+test('by a route with softBounce a refusal for good waits as a temporary one, until it expires', () => {
+  const context = settling(softly('rules: [{ when: any, route: direct }]'));
+  const unknown = failed({ permanent: true, class: 'unknown-user', status: '5.1.1' });
+  const { verdicts, put, ended } = after(unknown, context);
+  expect(put).toMatchObject([
+    { attempts: 1, due: context.now + MINUTE, expires: ARRIVED + 5 * DAY, last: { status: '5.1.1' } },
+  ]);
+  expect(ended).toEqual({});
+  expect(verdicts.map((one) => one.kind === 'deferred' && isSoftBounce(one, entry(1)))).toEqual([true]);
+  const late = { ...context, now: ARRIVED + 5 * DAY };
+  expect(after(unknown, late).ended).toEqual({ expired: 1 });
+  expect(after(unknown, settling('rules: []')).ended, 'by any other route it bounces').toEqual({
+    bounced: 1,
+  });
+});
+
+test('a fallback goes before softBounce, and the last route of the list keeps to its own', () => {
+  const rules = 'rules: [{ when: any, route: [direct, drop], fallback: { on: blocked } }]';
+  const context = settling(softly(rules));
+  const { verdicts, put } = after(refused, context);
+  expect(put).toMatchObject([{ destination: 'drop', due: context.now }]);
+  expect(verdicts.map((one) => one.kind === 'deferred' && isSoftBounce(one, entry(1)))).toEqual([false]);
+  expect(after(refused, context, { destination: 'drop' }).ended).toEqual({ bounced: 1 });
 });

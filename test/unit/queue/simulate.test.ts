@@ -41,6 +41,19 @@ test('attempts follow the schedule, a delivery ends the story', () => {
   ]);
 });
 
+test('by a route with softBounce the story of a refusal goes on', () => {
+  const policy = 'routes: { direct: { via: mx, softBounce: true } }\nretry: { default: { warn: [] } }';
+  const { steps } = story("'550 5.1.1 unknown','550 5.1.1 unknown',250", { policy });
+  expect(steps).toMatchObject([
+    { at: ARRIVED, result: 'deferred', soft: true, next: ARRIVED + MINUTE },
+    { at: ARRIVED + MINUTE, result: 'deferred', soft: true, next: ARRIVED + 6 * MINUTE },
+    { at: ARRIVED + 6 * MINUTE, result: 'delivered', soft: false },
+  ]);
+  const [first, second] = story('556,250', { policy }).steps;
+  expect(first, 'a domain that takes no mail').toMatchObject({ soft: true, next: ARRIVED + MINUTE });
+  expect(second).toMatchObject({ at: ARRIVED + MINUTE, result: 'delivered' });
+});
+
 test('a time that a reply names comes in the place of the schedule', () => {
   const waits = told("'451 4.7.1 Greylisted, try again in 5 minutes','421 4.7.0 Busy, wait 30 minutes',250");
   expect(waits.map((step) => step.split(' ')[0])).toEqual(['0', '5.25', '36.75']);
