@@ -8,7 +8,6 @@ import { z } from 'zod';
 import { loadPolicy } from '../../../src/config/load-policy.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import { formatDuration, formatRate, parseDuration } from '../../../src/config/quantities.ts';
-import { type FailureClass, failureClasses } from '../../../src/delivery/failure.ts';
 import type { Message } from '../../../src/mail/envelope.ts';
 import type { RouteAuth } from '../../../src/policy/auth.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
@@ -17,8 +16,10 @@ import { policySchema } from '../../../src/policy/schema.ts';
 import { siteOf } from '../../../src/policy/sites.ts';
 import { enqueue } from '../../../src/queue/enqueue.ts';
 import { parseDestination } from '../../../src/queue/entry.ts';
+import { factsOf } from '../../../src/queue/placement.ts';
 import { settle } from '../../../src/queue/settle.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
+import { contextAfter, failed } from './before.ts';
 
 type Row = Readonly<Record<string, string>>;
 
@@ -69,13 +70,14 @@ function messageOf({ From = '', To = '' }: Row): Message {
 /** What follows for the row's recipient, in the words of the column `Then`. */
 function mailThen(policy: Policy, row: Row): Row {
   const message = messageOf(row);
-  const { rule, ending } = decide(policy, { from: message.from, to: row.To ?? '' });
-  const told = (Then: string): Row => ({ ...row, Rule: rule, Then });
+  const context = contextAfter(policy, row, arrived);
+  const { rule, ending, priority } = decide(policy, factsOf(message, row.To ?? '', [], context));
+  const asked: Row = 'Priority' in row ? { Priority: priority } : {};
+  const told = (Then: string): Row => ({ ...row, ...asked, Rule: rule, Then });
   if (ending.kind === 'reject') return told(`rejected with ${ending.reply.code} ${ending.reply.enhanced}`);
-  const context = { policy, now: arrived, door: () => null, site: () => undefined, passed: () => null };
   const [entry] = enqueue(message, context).entries;
   if (!entry) return told('discarded');
-  if (row['So far'] === 'new') return told(`by ${parseDestination(entry.destination).route}`);
+  if ((row['So far'] ?? 'new') === 'new') return told(`by ${parseDestination(entry.destination).route}`);
 
   const { failure, times, age } = soFar(row['So far'] ?? '');
   const now = arrived + age;
@@ -93,19 +95,11 @@ function mailThen(policy: Policy, row: Row): Row {
 /** `greylisted, 2 times`, `mailbox-full, 4 times, after 2d`, `blocked, for good`. */
 function soFar(text: string) {
   const [name = '', how = '', late = 'after 0'] = text.split(', ');
-  expect(failureClasses).toContain(name);
   const permanent = how === 'for good';
   const times = permanent ? 1 : Number(/^(\d+) times?$/.exec(how)?.[1]);
   const age = parseDuration(late.replace(/^after /, ''));
   if (!(times > 0) || age === null) throw new Error(`not understood: ${text}`);
-  const failure = {
-    scope: 'recipient',
-    permanent,
-    class: name as FailureClass,
-    status: permanent ? '5.0.0' : '4.0.0',
-    phase: 'rcpt',
-    text: 'as the page says',
-  } as const;
+  const { failure } = failed(name, permanent);
   return { failure, times, age };
 }
 

@@ -11,6 +11,7 @@ import {
 } from '../../../src/queue/entry.ts';
 import type { Claim, Spool } from '../../../src/spool/spool.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
+import { Chance } from '../../harness/random.ts';
 import { DESTINATION as HERE, mail, openSpool } from '../../harness/spool.ts';
 
 const THERE = 'mx example.com.example';
@@ -46,6 +47,16 @@ test('the earliest of each lane, in shares of six, three and one', async () => {
   expect(spool.dueCount(HERE, 1000, 150)).toBe(150);
   expect(spool.nextDue(HERE)).toBe(10);
   expect([...spool.stock()]).toEqual([{ destination: HERE, entries: 500, nextDue: 10 }]);
+});
+
+test('low mail gets every tenth claim beside 10,000 urgent messages', async () => {
+  const { spool } = await openSpool(temporaryFolder());
+  await fill(spool, 'high', upTo(10_000));
+  await fill(spool, 'low', upTo(200));
+  const claimed = Array.from({ length: 2000 }, () => spool.claim(HERE, 20_000)?.entry.priority);
+  for (let start = 0; start < 2000; start += 10) {
+    expect(claimed.slice(start, start + 10).filter((priority) => priority === 'low')).toHaveLength(1);
+  }
 });
 
 test('a claim that is given back is the next one, and takes no turn from the others', async () => {
@@ -92,35 +103,20 @@ test('an entry with another priority changes its lane', async () => {
   expect(await deliver(spool, 10, 1000)).toEqual({ high: [...upTo(5), 100], normal: [], low: [] });
 });
 
-/** mulberry32: a small generator with a seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 class Player {
-  readonly #random: () => number;
+  readonly #chance: Chance;
   /** By id; each message has one entry here. */
   readonly #entries = new Map<string, QueueEntry>();
   #claims: Claim[] = [];
   #now = 0;
 
-  constructor(random: () => number) {
-    this.#random = random;
-  }
-
-  #pick<T>(from: readonly T[]): T {
-    return from[Math.floor(this.#random() * from.length)] as T;
+  constructor(chance: Chance) {
+    this.#chance = chance;
   }
 
   async play(spool: Spool): Promise<void> {
-    this.#now += this.#random() * 3;
-    const dice = this.#random();
+    this.#now += this.#chance.next() * 3;
+    const dice = this.#chance.next();
     if (dice < 0.3) await this.#add(spool);
     else if (dice < 0.65) this.#claim(spool);
     else if (dice < 0.8) await this.#settle(spool);
@@ -130,19 +126,19 @@ class Player {
   }
 
   async #add(spool: Spool): Promise<void> {
-    const destinations = { [this.#pick([HERE, THERE])]: 1 };
+    const destinations = { [this.#chance.pick([HERE, THERE])]: 1 };
     const added = mail(spool, { destinations, due: this.#due() });
-    const entry = withPriority(added.entries[0] as QueueEntry, this.#pick(priorities));
+    const entry = withPriority(added.entries[0] as QueueEntry, this.#chance.pick(priorities));
     await spool.commit({ ...added, entries: [entry] });
     this.#entries.set(entry.id, entry);
   }
 
   #due(): number {
-    return this.#now + Math.floor(this.#random() * 60) - 40;
+    return this.#now + this.#chance.int(60) - 40;
   }
 
   #claim(spool: Spool): void {
-    const destination = this.#pick([HERE, THERE]);
+    const destination = this.#chance.pick([HERE, THERE]);
     const due = this.#free(destination).filter((entry) => entry.due <= this.#now);
     const claim = spool.claim(destination, this.#now);
     expect(claim === null).toBe(due.length === 0);
@@ -157,7 +153,7 @@ class Player {
   async #settle(spool: Spool): Promise<void> {
     const claim = this.#takeClaim();
     if (!claim) return;
-    if (this.#random() < 0.5) {
+    if (this.#chance.next() < 0.5) {
       await settle(spool, claim);
       this.#entries.delete(claim.entry.id);
     } else await this.#put(spool, claim.entry);
@@ -165,14 +161,14 @@ class Player {
 
   async #change(spool: Spool): Promise<void> {
     const all = [...this.#entries.values()].filter((entry) => !spool.isClaimed(entry));
-    if (all.length > 0) await this.#put(spool, this.#pick(all));
+    if (all.length > 0) await this.#put(spool, this.#chance.pick(all));
   }
 
   async #put(spool: Spool, entry: QueueEntry): Promise<void> {
-    const { hold: _, ...rest } = withPriority(entry, this.#pick(priorities));
+    const { hold: _, ...rest } = withPriority(entry, this.#chance.pick(priorities));
     const hold = { reason: 'asked', since: 1, by: 'operator' } as const;
-    const destination = this.#pick([HERE, HERE, THERE]);
-    const put = { ...rest, destination, due: this.#due(), ...(this.#random() < 0.2 && { hold }) };
+    const destination = this.#chance.pick([HERE, HERE, THERE]);
+    const put = { ...rest, destination, due: this.#due(), ...(this.#chance.next() < 0.2 && { hold }) };
     await spool.change({ put: [put] });
     this.#entries.set(put.id, put);
   }
@@ -182,7 +178,7 @@ class Player {
   }
 
   #takeClaim(): Claim | undefined {
-    const claim = this.#claims.length > 0 ? this.#pick(this.#claims) : undefined;
+    const claim = this.#claims.length > 0 ? this.#chance.pick(this.#claims) : undefined;
     this.#claims = this.#claims.filter((other) => other !== claim);
     return claim;
   }
@@ -213,7 +209,7 @@ class Player {
 
 test.each([1, 2, 3, 4, 5])('lanes agree with the model, seed %i', async (seed) => {
   const folder = temporaryFolder();
-  const player = new Player(seeded(seed));
+  const player = new Player(new Chance(seed));
   for (let restart = 0; restart < 3; restart++) {
     const { spool, fatal } = await openSpool(folder);
     player.compare(spool);
