@@ -25,16 +25,20 @@ function settingFields({ routes, fallback, retry, site }: DecisionView): Field[]
   const classes = Object.entries(retry.classes);
   const tries = retry.attempts === null ? '' : `, ${count(retry.attempts, 'attempt', 'attempts')} at most`;
   const fields: Field[] = lines('routes', routes.map(routeText));
-  if (routes.length > 1)
-    fields.push([
-      'fallback',
-      `on ${fallback.on.join(', ')}; after ${count(fallback.after, 'attempt', 'attempts')}`,
-    ]);
+  if (routes.length > 1) fields.push(['fallback', fallbackText(fallback)]);
   fields.push(['retry', `${plain(retry.name)}: ${scheduleText(retry)}${tries}`]);
   fields.push(...classes.map(([name, one]): Field => ['', `${name}: ${scheduleText(one)}`]));
   fields.push(['warnings', retry.warn.length === 0 ? 'none' : `after ${retry.warn.join(', ')}`]);
   if (routes.some(({ via }) => via === 'mx')) fields.push(['site', siteText(site)]);
   return fields;
+}
+
+function fallbackText({ on, after, memory }: DecisionView['fallback']): string {
+  const text = `on ${on.join(', ')}; after ${count(after, 'attempt', 'attempts')}`;
+  if (memory === null) return text;
+  const { siteAfter, remember, canary } = memory;
+  const row = count(siteAfter, 'message', 'messages in a row');
+  return `${text}; all mail of a site after ${row}, for ${remember}; meanwhile ${canary} tries it`;
 }
 
 function scheduleText({ after, expire }: RetryClassView): string {

@@ -12,7 +12,7 @@ import {
   parseNetwork,
 } from './network.ts';
 import { closest } from './problem.ts';
-import { parseDuration, parseRate, parseSize } from './quantities.ts';
+import { parseDuration, parseRate, parseShare, parseSize } from './quantities.ts';
 
 /** What issues.ts needs to know about an error of ours; travels through zod as `params`. */
 export type Complaint =
@@ -106,6 +106,9 @@ export const size = () =>
     .pipe(parsed(parseSize, 'a size such as 50MB or 1GB'));
 
 export const rate = () => parsed(parseRate, 'a rate such as 10/second or 300/minute');
+
+/** 0 to 1. */
+export const share = () => parsed(parseShare, 'a share such as 1% or 0.5%');
 
 /** The canonical text `address/prefix`. */
 export const network = () =>

@@ -1,4 +1,4 @@
-// Durations, sizes and rates as people write them: `4h`, `50MB`, `300/minute`.
+// Durations, sizes, rates and shares as people write them: `4h`, `50MB`, `300/minute`, `1%`.
 // fields.ts reads them out of YAML, print.ts writes them back.
 // Never guesses: text that is not wholly understood is null.
 import type { Rate } from '../policy/policy.ts';
@@ -50,6 +50,13 @@ export function parseRate(text: string): Rate | null {
   return { count: Number(parts[1]), per: rateUnits.get(parts[2] as string) as number };
 }
 
+/** 0 to 1 of `1%`, `0.5%`, `100%`. */
+export function parseShare(text: string): number | null {
+  const parts = /^(\d{1,3}(?:\.\d{1,3})?)\s?%$/.exec(text);
+  const percent = Number(parts?.[1]);
+  return parts === null || percent > 100 ? null : percent / 100;
+}
+
 /** The shortest exact way to write a duration in milliseconds. */
 export function formatDuration(ms: number): string {
   return ms === 0 ? '0' : inLargestUnit(ms, durationUnits);
@@ -63,6 +70,10 @@ export function formatSize(octets: number): string {
 export function formatRate(rate: Rate): string {
   for (const [unit, per] of rateUnits) if (per === rate.per) return `${rate.count}/${unit}`;
   return `${rate.count}/${formatDuration(rate.per)}`;
+}
+
+export function formatShare(share: number): string {
+  return `${Number((share * 100).toFixed(3))}%`;
 }
 
 function inLargestUnit(amount: number, units: ReadonlyMap<string, number>): string {

@@ -17,6 +17,7 @@ export const alarmNames = [
   'redis-died', // the embedded Redis ended by itself and is started again
   'redis-down',
   'redis-emptied', // the embedded Redis did not take its AOF and began anew
+  'route-left', // message after message failed there: its mail takes the next route
   'soft-bounce', // refused for good, and kept because its route says softBounce
   'spool-failed', // a write or an fsync failed: the process ends
 ] as const;

@@ -103,3 +103,19 @@ export interface Observer {
   warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
   debug(text: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+  | {
+      readonly event: 'route-left';
+      readonly route: string;
+      readonly site: string | null;
+      readonly class: FailureClass;
+      readonly reason: string;
+      readonly messages: number;
+      readonly until: string;
+    }
+  | {
+      readonly event: 'route-back';
+      readonly route: string;
+      readonly site: string | null;
+      readonly since: string;
+      readonly by: 'delivery' | 'policy' | 'time';
+    }

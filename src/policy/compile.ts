@@ -7,6 +7,7 @@ import { compileConditions, headerFieldsOf, timesOf } from './conditions.ts';
 import { AddressSet, DomainSet } from './match.ts';
 import type {
   Fallback,
+  FallbackMemory,
   LastRule,
   Policy,
   RetrySchedule,
@@ -33,6 +34,9 @@ export const builtInNames: KnownNames = { routes: [BUILT_IN_ROUTE], schedules: [
 
 /** What every route list falls back on: the way is shut, or it is shut to us. */
 const builtInFallback: Fallback = { on: new Set(['unreachable', 'blocked']), after: 2 };
+
+/** Of a fallback that has one: five different messages are no accident, and an hour is no day. */
+const builtInMemory: FallbackMemory = { siteAfter: 5, remember: 3_600_000, canary: 0 };
 
 /** Far above what one sender needs, below what large receivers call abuse. */
 const builtInSite: Site = {
@@ -195,6 +199,23 @@ function compileRetry(
   return typeof data === 'string' ? schedules.named(data) : schedules.inherit(`of rule "${rule}"`, data);
 }
 
-function compileFallback({ on, after }: NonNullable<RuleData['fallback']>): Fallback {
-  return { on: on === undefined ? builtInFallback.on : new Set(on), after: after ?? builtInFallback.after };
+function compileFallback(data: NonNullable<RuleData['fallback']>): Fallback {
+  const { on, after } = data;
+  const memory = compileMemory(data);
+  return {
+    on: on === undefined ? builtInFallback.on : new Set(on),
+    after: after ?? builtInFallback.after,
+    ...(memory && { memory }),
+  };
+}
+
+/** Any of its keys asks for a memory, and has the others with it. */
+function compileMemory(data: NonNullable<RuleData['fallback']>): FallbackMemory | null {
+  const { siteAfter, remember, canary } = data;
+  if (siteAfter === undefined && remember === undefined && canary === undefined) return null;
+  return {
+    siteAfter: siteAfter ?? builtInMemory.siteAfter,
+    remember: remember ?? builtInMemory.remember,
+    canary: canary ?? builtInMemory.canary,
+  };
 }

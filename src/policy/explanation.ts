@@ -2,9 +2,10 @@
 // queue/explain.ts adds how things stand at this moment; cli/ prints it, of a mail that is queued and of one that is not.
 // Never shows a login, and never looks anything up.
 import { formatEndpoint } from '../config/network.ts';
-import { formatDuration, formatRate } from '../config/quantities.ts';
+import { formatDuration, formatRate, formatShare } from '../config/quantities.ts';
 import { explain, type Stage } from './evaluate.ts';
 import type {
+  Fallback,
   MailFacts,
   Policy,
   Rate,
@@ -71,7 +72,17 @@ export interface DecisionView {
   readonly reject: RejectReply | null;
   /** In the order to take them; empty for what is rejected. */
   readonly routes: readonly RouteView[];
-  readonly fallback: { readonly on: readonly string[]; readonly after: number };
+  readonly fallback: {
+    readonly on: readonly string[];
+    readonly after: number;
+    /** Null: each message finds out for itself. */
+    readonly memory: {
+      readonly siteAfter: number;
+      readonly remember: string;
+      /** `1%`. */
+      readonly canary: string;
+    } | null;
+  };
   readonly retry: RetryView;
   /** For the direct routes of the list; null without one, and while nobody knows the domain's MX hosts. */
   readonly site: SiteView | null;
@@ -93,9 +104,19 @@ export function explainMail(
     trace,
     reject: ending.kind === 'reject' ? ending.reply : null,
     routes: routes.map(routeView),
-    fallback: { on: [...fallback.on], after: fallback.after },
+    fallback: fallbackView(fallback),
     retry: retryView(retry),
     site: routes.some(({ via }) => via === 'mx') ? siteView(policy, mail.to, site) : null,
+  };
+}
+
+function fallbackView({ on, after, memory }: Fallback): DecisionView['fallback'] {
+  const view = { on: [...on], after };
+  if (memory === undefined) return { ...view, memory: null };
+  const { siteAfter, remember, canary } = memory;
+  return {
+    ...view,
+    memory: { siteAfter, remember: formatDuration(remember), canary: formatShare(canary) },
   };
 }
 

@@ -2,7 +2,7 @@
 // schema.ts puts rules into the policy; compile.ts makes conditions and endings of them.
 // Never evaluates: what a rule means for one mail is evaluate.ts's business.
 import { z } from 'zod';
-import { count, notYet, oneOrMore, reference, section, text } from '../config/fields.ts';
+import { count, interval, oneOrMore, reference, section, share, text } from '../config/fields.ts';
 import { type FailureClass, failureClasses } from '../delivery/failure.ts';
 import { endings, settings } from './action-schema.ts';
 import { conditions } from './condition-schema.ts';
@@ -45,9 +45,10 @@ const fallback = section({
     .or(oneOrMore(z.enum(failureClasses).refine(mendable, { error: 'this class never falls back' })))
     .optional(),
   after: count().optional(),
-  siteAfter: notYet(),
-  remember: notYet(),
-  canary: notYet(),
+  // A row of failures is kept in memory, for each site that fails.
+  siteAfter: count().max(1000, { error: 'must be 1000 or less' }).optional(),
+  remember: interval().optional(),
+  canary: share().optional(),
 });
 
 /** One of them ends a rule. */

@@ -1,9 +1,9 @@
 // What a rule gives, in the words of the policy file.
 // evaluate.ts puts it into traces; explanations, listings and diffs of policies show it.
 // Never says what a rule is for: its conditions have their own words.
-import { formatDuration } from '../config/quantities.ts';
+import { formatDuration, formatShare } from '../config/quantities.ts';
 import { hoursText } from './hours.ts';
-import type { Bounces, Rule, RuleEnding } from './policy.ts';
+import type { Bounces, Fallback, Rule, RuleEnding } from './policy.ts';
 
 /** Each setting of the language has its line here. */
 export function settingsOf(rule: Rule): string[] {
@@ -11,7 +11,7 @@ export function settingsOf(rule: Rule): string[] {
   const gave: (string | null)[] = [
     ending === undefined ? null : endingText(ending),
     retry === undefined ? null : `retry ${retry.name}`,
-    fallback === undefined ? null : `fallback on ${[...fallback.on].join(', ')} after ${fallback.after}`,
+    fallback === undefined ? null : fallbackText(fallback),
     priority === undefined ? null : `priority ${priority}`,
     window === undefined ? null : `window ${hoursText(window)}`,
     bounces === undefined ? null : `bounces to ${bouncesText(bounces)}`,
@@ -23,6 +23,13 @@ export function settingsOf(rule: Rule): string[] {
     copy === undefined ? null : `copy to ${copy.to}, once a ${copy.per}`,
   ];
   return gave.filter((one) => one !== null);
+}
+
+function fallbackText({ on, after, memory }: Fallback): string {
+  const text = `fallback on ${[...on].join(', ')} after ${after}`;
+  if (memory === undefined) return text;
+  const { siteAfter, remember, canary } = memory;
+  return `${text}, site after ${siteAfter} for ${formatDuration(remember)}, canary ${formatShare(canary)}`;
 }
 
 /** How a rule ends: `route direct, provider`, `reject 550 5.1.2`, `hold: too big`. */

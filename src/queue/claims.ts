@@ -4,6 +4,7 @@
 import type { Decision } from '../policy/policy.ts';
 import type { Claim } from '../spool/spool.ts';
 import { type Destination, suspensionOf } from './destinations.ts';
+import { aboutToTry } from './detour-moves.ts';
 import type { Hold } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
@@ -49,8 +50,12 @@ export async function routedNow(
   const now = house.clock.now();
   const [only] = placements;
   if (only?.kind === 'queue' && inPlace(entry, placements)) {
-    const later = putOff(house.destinations, claim, now);
-    if (!later) return { claim, decision: only.decision, reason: only.reason };
+    const opening = inWindow(entry, only.decision.window, now);
+    const later = opening === entry ? putOff(house.destinations, claim, now) : { put: [opening] };
+    if (!later) {
+      aboutToTry(house, claim, only.decision);
+      return { claim, decision: only.decision, reason: only.reason };
+    }
     await house.spool.change(later);
     return null;
   }

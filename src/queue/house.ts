@@ -12,12 +12,14 @@ import type { Spool } from '../spool/spool.ts';
 import { closedDoor, type Destinations } from './destinations.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { PlacementContext } from './placement.ts';
+import type { Detours } from './detours.ts';
 import type { Rates } from './rates.ts';
 import type { SiteBook } from './site-book.ts';
 import type { Slots } from './slots.ts';
 
 export interface House {
   readonly spool: Spool;
+import { detoursNow } from './ways.ts';
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: Observer;
@@ -32,6 +34,8 @@ export interface House {
   readonly policy: () => Policy;
   readonly hostname: string;
   readonly postmaster: string | null;
+  readonly budgets: Budgets;
+  readonly detours: Detours;
   /** Milliseconds that an attempt after its final dot gets once `stopping` is aborted. */
   readonly shutdownTimeout: number;
   readonly stopping: AbortSignal;
@@ -40,7 +44,7 @@ export interface House {
 
 /** What placing sees of the house at this moment. */
 export function placementContext(
-  house: Pick<House, 'policy' | 'destinations' | 'sites' | 'clock'>,
+  house: Pick<House, 'policy' | 'destinations' | 'sites' | 'budgets' | 'detours' | 'clock'>,
 ): PlacementContext {
   const now = house.clock.now();
   const policy = house.policy();
@@ -48,7 +52,8 @@ export function placementContext(
     policy,
     now,
     door: (key) => closedDoor(house.destinations.get(key), now),
+  const detours = detoursNow(house, policy, now);
     site: (domain) => house.sites.nameOf(policy, domain),
-    passed: () => null,
+    passed: (route, ...mail) => passedByQuota(house, route) ?? detours(route, ...mail),
   };
 }

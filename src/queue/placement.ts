@@ -67,8 +67,8 @@ export interface PlacementContext {
   readonly door: (destination: DestinationKey) => Pick<BackOff, 'failures' | 'last'> | null;
   /** The site of a domain's direct mail; null: it cannot be found out; undefined: nobody looked lately. */
   readonly site: (domain: string) => string | null | undefined;
-  /** Why a message to a domain passes a route over for now. */
-  readonly passed: (route: string, message: QueueId, domain: string) => Passed | null;
+  /** Why a message to a domain, whose decision has this list, passes a route over for now. */
+  readonly passed: (route: string, message: QueueId, domain: string, list: RouteList) => Passed | null;
 }
 
 /** What placing looks at. */
@@ -155,7 +155,7 @@ export function routeChoice(
   if (decision.ending.kind !== 'route') throw new Error('a rejected recipient has no route');
   const list = { routes: decision.ending.routes, fallback: decision.fallback };
   const doorOf = (route: string) => context.door(destinationOf(policy, route, to));
-  const passed: RouteState['passed'] = (route) => context.passed(route, message.id, domainOf(to));
+  const passed: RouteState['passed'] = (route) => context.passed(route, message.id, domainOf(to), list);
   const present = entry ? parseDestination(entry.destination).route : null;
   const door = present === null ? null : doorOf(present);
   const choice = chooseRoute(list, {

@@ -8,6 +8,8 @@ import { openRunQueue, type RunQueue } from './bull.ts';
 import { type Destination, Destinations, standing, suspensionOf } from './destinations.ts';
 import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
+import { policyForgets } from './detour-moves.ts';
+import { Detours } from './detours.ts';
 import type { House } from './house.ts';
 import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
@@ -87,6 +89,8 @@ export function createQueue(options: QueueOptions): MailQueue {
     recovered: () => probeAgain(house),
     policyChanged: () => followPolicy(house),
     connections: () => countConnections(destinations),
+    budgets,
+    detours: new Detours(),
     states: () => countStates(destinations, options.clock.now()),
     stop() {
       stopped ??= stop(stopping, dispatcher, timers, runs).finally(() => slots.stop());
@@ -149,6 +153,7 @@ function countStates(destinations: Destinations, now: number): Record<string, nu
     const state = suspensionOf(destination, now) ? 'suspended' : standing(destination, now);
     states[state] = (states[state] ?? 0) + 1;
   }
+  policyForgets(house);
   return states;
 }
 

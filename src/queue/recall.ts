@@ -1,12 +1,14 @@
-// What the last process knew of the destinations: suspensions, closed doors, and who answered lately.
-// queue.ts calls it before the first run; suspend.ts and backoff.ts made the notes.
+// What the last process knew of the destinations: suspensions, detours, closed doors, and who answered lately.
+// queue.ts calls it before the first run; suspend.ts, detour-moves.ts and backoff.ts made the notes.
 // Never keeps a note that nobody needs any more.
 import { BACK_OFF_NOTES, type BackOff, type Destination, LIVE_MS, LIVE_NOTES } from './destinations.ts';
+import { recallDetours } from './detour-moves.ts';
 import type { House } from './house.ts';
 import { recallSuspensions } from './suspend.ts';
 
 export function recall(house: House): void {
   recallSuspensions(house);
+  recallDetours(house);
   const now = house.clock.now();
   const forgotten: Record<string, null> = {};
   for (const [note, value] of house.spool.notes(BACK_OFF_NOTES)) {

@@ -11,6 +11,7 @@ import { type AttemptReport, attempt, type Link } from './attempt.ts';
 import { answered, type BackOffNotes, type Finding, findingOf } from './backoff.ts';
 import { holdBroken, nextClaim, type RoutedClaim, routedNow } from './claims.ts';
 import { type Destination, standing, suspensionOf } from './destinations.ts';
+import { tried } from './detour-moves.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
@@ -222,6 +223,7 @@ class Turn {
     const { clock, dispatcher, random } = this.#house;
     const finding = findingOf(report.outcomes.values());
     this.#noteLogin(finding);
+    tried(this.#house, routed.claim, routed.decision, report.outcomes.values());
     const now = clock.now();
     // What waited for this run to find out may have more of them now.
     const isNews = finding === 'open' && standing(this.#destination, now) !== 'live';

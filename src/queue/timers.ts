@@ -6,7 +6,8 @@ import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import { nextWarning } from '../policy/schedule.ts';
 import type { DueTimer } from '../spool/spool.ts';
-import { isUnchanged, report } from './bounce.ts';
+import { isUnchanged, report, tellBorn } from './bounce.ts';
+import { endDetours } from './detour-moves.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { acceptedEvent } from './intake.ts';
@@ -88,6 +89,7 @@ export class MailTimers {
     // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.
     this.#after = slice.length < SLICE ? null : (slice.at(-1) ?? null);
     await Promise.all(
+    endDetours(this.#house, now);
       slice.map((due) =>
         this.#handle(due, now).catch((error: unknown) => {
           const { id } = due.entry;

@@ -8,6 +8,7 @@ import type { Policy } from '../../src/policy/policy.ts';
 import { Destinations } from '../../src/queue/destinations.ts';
 import { Dispatcher } from '../../src/queue/dispatcher.ts';
 import type { House } from '../../src/queue/house.ts';
+import { Detours } from '../../src/queue/detours.ts';
 import { Rates } from '../../src/queue/rates.ts';
 import { SiteBook } from '../../src/queue/site-book.ts';
 import { Slots } from '../../src/queue/slots.ts';
@@ -87,6 +88,8 @@ export function openHouse(
     hostname: 'relay.example.net',
     postmaster: null,
     shutdownTimeout: 30_000,
+    budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),
+    detours: new Detours(),
     stopping: stopping.signal,
     reached: quiet,
     events,

@@ -82,7 +82,7 @@ test.each<[SchemaKind, string, string]>([
   ['settings', 'listeners: []', '.listeners'],
   ['settings', 'listeners: [{ address: 127.0.0.1 }]', '.listeners[0].port'],
   ['policy', 'rules: [{ rout: direct }]', '.rules[0].rout'],
-  ['policy', 'rules: [{ route: direct, fallback: { canary: 1% } }]', '.rules[0].fallback.canary'],
+  ['policy', 'rules: [{ route: direct, fallback: { canary: 1 } }]', '.rules[0].fallback.canary'],
   ['policy', 'rules: [{ when: { not: { too: a.example } }, hold: later }]', '.rules[0].when'],
   ['policy', 'rules: [{ route: direct, fallback: { after: soon } }]', '.rules[0].fallback.after'],
   ['policy', 'rules: [{ when: { to: 7 }, route: direct }]', '.rules[0].when'],

@@ -100,7 +100,6 @@ test.each([
   ['warmup: []', 'warmup'],
   ['rewrite: {}', 'rewrite'],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
-  ['rules: [{ route: direct, fallback: { canary: 1% } }]', 'rules[0].fallback.canary'],
 ])('%s is refused as not available yet, and nothing else is said', (yaml, path) => {
   const key = path.split('.').at(-1);
   expect(errorsOf(yaml)).toEqual([

@@ -1,0 +1,115 @@
+// A site that leaves a route and comes back to it: what the house does about it.
+// claims.ts and run.ts tell of attempts, detours.ts decides, recall.ts and timers.ts keep it going.
+// Never holds up an attempt: notes, events and the review of queued mail follow by themselves.
+import type { Decision, Policy } from '../policy/policy.ts';
+import type { Claim } from '../spool/spool.ts';
+import { type Detour, detourText, type Move, type Way } from './detours.ts';
+import type { House } from './house.ts';
+import { review } from './review.ts';
+import type { RecipientOutcome } from './settle.ts';
+import { lookUpSites } from './site-lookup.ts';
+import { onItsWay } from './ways.ts';
+
+/** Beginning of the names of the spool's notes. */
+const NOTES = 'detour ';
+
+/** lmdb takes 1978 octets. A site with so many hosts is left all the same, and a restart forgets it. */
+const LONGEST_NOTE = 1024;
+
+/** A claimed message is where it belongs, and next in turn. */
+export function aboutToTry(house: House, claim: Claim, decision: Decision): void {
+  const { way, list } = onItsWay(house, claim, decision) ?? {};
+  if (way && list) house.detours.takes(way, claim.entry.id, list, house.clock.now());
+}
+
+/** An attempt is over. */
+export function tried(
+  house: House,
+  claim: Claim,
+  decision: Decision,
+  outcomes: Iterable<RecipientOutcome>,
+): void {
+  const mail = onItsWay(house, claim, decision);
+  if (!mail) return;
+  const { way, list } = mail;
+  const move = house.detours.learn(way, { id: claim.entry.id, outcomes, list, now: house.clock.now() });
+  if (move) void follow(house, move).catch((error: unknown) => warn(house, error));
+}
+
+/** Puts in force again what the notes of an earlier process say, as far as the policy still wants it. */
+export function recallDetours(house: House): void {
+  for (const [, value] of house.spool.notes(NOTES)) house.detours.put(value as Detour);
+  policyForgets(house);
+}
+
+/** Another policy is in force: ways that no rule would leave any more are open. */
+export function policyForgets(house: House): void {
+  const policy = house.policy();
+  end(
+    house,
+    house.detours.drop(({ route, site, class: failureClass }) => {
+      const isSameWay = (policy.routes.get(route)?.via === 'mx') === (site !== null);
+      return !isSameWay || !isLeft(policy, route, failureClass);
+    }),
+    'policy',
+  );
+}
+
+/** Those that nobody has taken for long are over. */
+export function endDetours(house: House, now: number): void {
+  end(house, house.detours.dropForgotten(now), 'time');
+}
+
+function isLeft({ rules }: Policy, route: string, failureClass: Detour['class']): boolean {
+  const isFollowed = rules.some(
+    ({ ending }) => ending?.kind === 'route' && ending.routes.slice(0, -1).includes(route),
+  );
+  return isFollowed && rules.some(({ fallback }) => fallback?.memory && fallback.on.has(failureClass));
+}
+
+async function follow(house: House, move: Move): Promise<void> {
+  const { detour } = move;
+  if (move.kind === 'back') return end(house, [detour], 'delivery');
+  await house.spool.change({ notes: notesOf([detour], detour) });
+  const { route, site, class: failureClass, failure: reason, messages } = detour;
+  const until = new Date(detour.until).toISOString();
+  house.observer.event({ event: 'route-left', route, site, class: failureClass, reason, messages, until });
+  const about = site === null ? route : `${route} ${site}`;
+  house.alarms.raise('route-left', `${detourText(detour)}: ${reason}`, { route, site }, about);
+  await reviewWay(house, detour);
+}
+
+function end(house: House, ended: readonly Detour[], by: 'delivery' | 'policy' | 'time'): void {
+  if (ended.length === 0) return;
+  for (const { route, site, since } of ended) {
+    const left = new Date(since).toISOString();
+    house.observer.event({ event: 'route-back', route, site, since: left, by });
+    house.alarms.clear('route-left', site === null ? route : `${route} ${site}`);
+  }
+  // A note that stays is dropped, or disproved, after the next start.
+  house.spool.change({ notes: notesOf(ended, null) }).catch((error: unknown) => warn(house, error));
+}
+
+function notesOf(ways: readonly Way[], value: Detour | null): Record<string, Detour | null> {
+  const names = ways.map(({ route, site }) => `${NOTES}${route}${site === null ? '' : ` ${site}`}`);
+  const kept = names.filter((name) => Buffer.byteLength(name) <= LONGEST_NOTE);
+  return Object.fromEntries(kept.map((name) => [name, value]));
+}
+
+/** Mail that waits to go this way takes the next one. */
+async function reviewWay(house: House, way: Way): Promise<void> {
+  const policy = house.policy();
+  for (const { key, route, domain, site } of [...house.destinations.all()]) {
+    if (route !== way.route) continue;
+    if (domain !== null && (house.sites.nameOf(policy, domain) ?? site) !== way.site) continue;
+    // Placing must know it again.
+    if (domain !== null && !house.sites.nameOf(policy, domain)) {
+      await lookUpSites(house, [domain], house.stopping);
+    }
+    await review(house, key);
+  }
+}
+
+function warn({ observer }: House, error: unknown): void {
+  observer.warn('a detour could not be followed', { error: String(error) });
+}
