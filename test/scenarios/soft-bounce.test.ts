@@ -52,6 +52,7 @@ test('what is refused for good waits and alarms once for its route, unless the r
 
   peer.setScript({});
   await sendoff.advanceTo(first?.next);
+  await sendoff.advanceTo(unknown?.next);
   await sendoff.about(bob, 'delivered');
   await sendoff.about(lost, 'deferred', 2);
   expect(await sendoff.setPolicy(policy({ ...routes, direct: { via: 'mx', softBounce: false } }))).toEqual(

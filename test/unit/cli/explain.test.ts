@@ -50,6 +50,12 @@ test('without a daemon the files answer, and it is said what they cannot know', 
 `);
 });
 
+test('a route that does not bounce says so', async () => {
+  const policy = 'routes: { direct: { via: mx, softBounce: true } }';
+  const { out } = await explain(policy, '--from', '<>', '--to', 'bob@example.org', '--offline');
+  expect(out).toContain('routes    direct: mx, tls opportunistic, bounces wait\n');
+});
+
 test('what is rejected is told with its answer; --json says who answered', async () => {
   const mail = ['--from', 'ann@example.net', '--to', 'bob@some.invalid', '--offline'];
   const { out } = await explain(POLICY, ...mail);

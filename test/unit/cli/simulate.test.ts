@@ -7,9 +7,14 @@ import { temporaryFolder } from '../../harness/folder.ts';
 import { testTerminal } from '../../harness/terminal.ts';
 
 async function simulate(...options: string[]) {
+  return simulateWith('', ...options);
+}
+
+/** `settings`: lines of sendoff.yaml. */
+async function simulateWith(settings: string, ...options: string[]) {
   const folder = temporaryFolder();
   const file = join(folder, 'sendoff.yaml');
-  writeFileSync(file, 'hostname: relay.example.net\n');
+  writeFileSync(file, `hostname: relay.example.net\n${settings}`);
   writeFileSync(
     join(folder, 'policy.yaml'),
     'routes: { provider: { via: smarthost, hosts: [smtp.example] } }\nrules: [{ name: rest, route: [direct, provider] }]\n',
@@ -35,6 +40,24 @@ TIME                  AFTER  ROUTE     WHAT
 2026-11-22 12:01:00Z     1m            moves to provider: fallback from direct: unreachable, 2 times
 2026-11-22 12:01:00Z     1m  provider  attempt 3, 550 5.1.1 unknown: bounced, returned to the sender (unknown-user 5.1.1)
 `);
+});
+
+test('with delivery.softBounce in the settings a refusal for good is one among others', async () => {
+  const settings = 'delivery: { softBounce: true }\n';
+  const { out } = await simulateWith(
+    settings,
+    '--to',
+    'bob@example.org',
+    '--replies',
+    "'550 5.1.1 unknown',250",
+  );
+  const attempts = out.split('\n').filter((line) => line.includes('attempt'));
+  expect(attempts).toEqual([
+    expect.stringMatching(
+      / direct +attempt 1, .*: deferred, not bounced \(softBounce\) \(unknown-user 5.1.1\)$/,
+    ),
+    expect.stringMatching(/ 1m +direct +attempt 2, 250: delivered$/),
+  ]);
 });
 
 test('--json', async () => {
