@@ -14,6 +14,7 @@ import { namesIn, type PolicyFile, readPolicyFiles, routesNamed, rulesOf } from 
 import { runTests, type TestResult } from './policy-tests.ts';
 import { hasErrors, inReadingOrder, type Path, type Problem } from './problem.ts';
 import { isRecord } from './record.ts';
+import { rewriteProblems } from './rewrite-problems.ts';
 import { concerns, type UnsetSecret } from './secrets.ts';
 
 export interface LoadedPolicy {
@@ -56,6 +57,8 @@ export function loadPolicy(
   ]);
   if (hasErrors(problems)) return { problems };
   const parts = files.map((file) => policySchema(names, knownServices).parse(usable(file)));
+  const unending = rewriteProblems(files, parts);
+  if (unending.length > 0) return { problems: inReadingOrder([...problems, ...unending]) };
   const policy = compilePolicy(merged(parts), softBounce);
   const tests = files.flatMap((file, i) => runTests(policy, file, parts[i]?.tests ?? []));
   const failing = tests.flatMap((test) => test.problems);
@@ -115,6 +118,11 @@ function merged(parts: readonly PolicyData[]): PolicyData {
     retry: Object.assign({}, ...parts.map(({ retry }) => retry)),
     sites: Object.assign({}, ...parts.map(({ sites }) => sites)),
     rules: parts.flatMap(({ rules }) => rules),
+    quotas: parts.flatMap(({ quotas }) => quotas),
+    rewrite: {
+      senders: parts.flatMap(({ rewrite }) => rewrite.senders),
+      recipients: parts.flatMap(({ rewrite }) => rewrite.recipients),
+    },
     tests: parts.flatMap(({ tests }) => tests),
   };
 }

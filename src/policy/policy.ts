@@ -7,8 +7,8 @@ import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Priority } from '../queue/entry.ts';
 import type { RouteAuth } from './auth.ts';
 import type { Subject } from './match.ts';
-import type { Rewriting } from './rewrite.ts';
 import type { Quota, SenderQuota } from './quota.ts';
+import type { Rewriting } from './rewrite.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
 export type TlsPolicy = 'none' | 'opportunistic' | 'required' | 'verified';

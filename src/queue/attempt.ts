@@ -4,6 +4,7 @@
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { Approach, HostPlan, Outgoing, Session } from '../delivery/session.ts';
+import { edited, type HeaderEdit } from '../mail/header-edit.ts';
 import type { Claim } from '../spool/spool.ts';
 import type { RecipientOutcome } from './settle.ts';
 
@@ -105,10 +106,8 @@ class Transactions {
   /** One transaction; returns the recipients that need another one. */
   async #transact(session: Session, waiting: readonly number[]): Promise<number[]> {
     this.#noteVia(session);
-    const { results, hostFailure, stale, transferMs } = await session.send(
-      this.#outgoing(waiting),
-      this.#fuse.signal,
-    );
+    const mail = await this.#outgoing(waiting);
+    const { results, hostFailure, stale, transferMs } = await session.send(mail, this.#fuse.signal);
     if (stale) {
       // The peer had closed an idle connection: nobody's failure, and no reason to count an attempt.
       this.#approach ??= this.#link.approach();
@@ -130,19 +129,24 @@ class Transactions {
     });
   }
 
-  #outgoing(waiting: readonly number[]): Outgoing {
-    const { message } = this.#claim;
+  async #outgoing(waiting: readonly number[]): Promise<Outgoing> {
+    const { message, entry } = this.#claim;
+    const { size, body } = entry.edit ? await editedContent(this.#claim, entry.edit) : this.#asItIs();
     return {
       from: message.from,
       recipients: waiting.map((index) => message.recipients[index] ?? ''),
-      size: message.size,
+      size,
       eightBit: message.eightBit,
-      body: () => this.#claim.body(),
+      body,
       dotSent: () => {
         this.#fuse.dotSent();
         this.#claim.dotSent();
       },
     };
+  }
+
+  #asItIs(): Pick<Outgoing, 'size' | 'body'> {
+    return { size: this.#claim.message.size, body: () => this.#claim.body() };
   }
 
   #noteVia(session: Session): void {
@@ -159,6 +163,16 @@ class Transactions {
 
   #failAll(waiting: readonly number[], failure: Failure): void {
     for (const index of waiting) this.#outcomes.set(index, { kind: 'failed', failure });
+  }
+}
+
+/** Its size is known when it was read; what cannot be read is told when it is asked for. */
+async function editedContent(claim: Claim, edit: HeaderEdit): Promise<Pick<Outgoing, 'size' | 'body'>> {
+  try {
+    const body = await edited(await claim.body(), edit);
+    return { size: body.kind === 'buffer' ? body.data.length : body.size, body: async () => body };
+  } catch (error) {
+    return { size: claim.message.size, body: () => Promise.reject(error) };
   }
 }
 

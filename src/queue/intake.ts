@@ -2,16 +2,19 @@
 // relay/ calls it for clients, control.ts for operators; behind it stand the spool and the dispatcher.
 // Never answers "accepted" before the message is on disk.
 import type { Clock } from '../clock/clock.ts';
-import { HeaderCompletion, HOP_LIMIT } from '../mail/completion.ts';
-import type { Address, Client, Message } from '../mail/envelope.ts';
+import { HOP_LIMIT } from '../mail/completion.ts';
+import type { Address, Client, MailHeader, Message } from '../mail/envelope.ts';
 import { receivedField } from '../mail/received.ts';
-import type { MailEvent, Observer } from '../observe/events.ts';
-import { decide } from '../policy/evaluate.ts';
+import type { Observer } from '../observe/events.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { IncomingMessage, Intake, Reply, Submission } from '../relay/intake.ts';
 import { type BodyWriter, type Spool, SpoolFull } from '../spool/spool.ts';
+import { type Refusal, refusalAtRcpt } from './acceptance.ts';
+import { tellAdded } from './accepted.ts';
+import { headerOf, IncomingContent } from './content.ts';
 import { enqueue } from './enqueue.ts';
 import type { DestinationKey } from './entry.ts';
-import { factsOf, type PlacementContext } from './placement.ts';
+import type { PlacementContext } from './placement.ts';
 
 export interface IntakeOptions {
   readonly spool: Spool;
@@ -38,9 +41,7 @@ export class QueueIntake implements Intake {
   }
 
   checkRecipient(client: Client, from: Address, to: Address): Reply | null {
-    const context = this.#options.context();
-    const { ending, missing } = decide(context.policy, factsOf({ from, client }, to, [], context));
-    return ending.kind === 'reject' && !missing.has('content') ? ending.reply : null;
+    return refusalAtRcpt({ from, client }, to, this.#options.context());
   }
 
   begin(submission: Submission): IncomingMessage | Reply {
@@ -61,7 +62,9 @@ class Incoming implements IncomingMessage {
   readonly #submission: Submission;
   readonly #body: BodyWriter;
   readonly #arrived: number;
-  readonly #header: HeaderCompletion;
+  /** As of the first octet: what the content was looked at for is what it is judged by. */
+  readonly #policy: Policy;
+  readonly #content: IncomingContent;
 
   constructor(options: IntakeOptions, submission: Submission, body: BodyWriter) {
     this.#options = options;
@@ -74,21 +77,22 @@ class Incoming implements IncomingMessage {
     const { helo, address } = client;
     const at = this.#arrived;
     const received = receivedField({ hostname, id: this.id, at, helo, address, protocol, tls, recipients });
-    this.#header = new HeaderCompletion({ received, at, id: this.id, hostname });
+    this.#policy = options.context().policy;
+    this.#content = new IncomingContent({ received, at, id: this.id, hostname }, this.#policy);
   }
 
   /** A write that failed is told at the end: a client hears nothing before its final dot. */
   write(chunk: Buffer): Promise<void> | undefined {
-    return this.#put(this.#header.push(chunk))?.catch(() => undefined);
+    return this.#put(this.#content.push(chunk))?.catch(() => undefined);
   }
 
   async finish(): Promise<{ accepted: string } | { refused: Reply }> {
-    const { tail, eightBit, receivedCount } = this.#header.end();
+    const { tail, eightBit, receivedCount, header } = this.#content.end();
     if (receivedCount > HOP_LIMIT) return this.#refuse(LOOP);
     try {
       await this.#put(tail);
-      await this.#commit(eightBit);
-      return { accepted: this.id };
+      const committed = await this.#commit(eightBit, header);
+      return 'refused' in committed ? this.#refuse(committed.refused.reply) : { accepted: this.id };
     } catch (error) {
       return (await this.#isKept()) ? { accepted: this.id } : this.#refuse(replyFor(error));
     }
@@ -116,50 +120,34 @@ class Incoming implements IncomingMessage {
     return { refused };
   }
 
-  async #commit(eightBit: boolean): Promise<void> {
+  #commit(eightBit: boolean, header: MailHeader): Promise<Committed> {
     const { from, recipients, client } = this.#submission;
-    const message = {
-      id: this.id,
-      origin: 'client',
-      arrived: this.#arrived,
-      from,
-      recipients,
-      client,
-      eightBit,
-    } as const;
-    await commitMessage(this.#options, message, this.#body);
+    const arrived = this.#arrived;
+    const envelope = { id: this.id, origin: 'client', arrived, from, recipients, client } as const;
+    const message = { ...envelope, eightBit, ...headerOf(header) };
+    const { context } = this.#options;
+    const options = { ...this.#options, context: () => ({ ...context(), policy: this.#policy }) };
+    return commitMessage(options, message, this.#body);
   }
 }
 
-/** Commits a new message, reports it, and wakes the queue. Rejects with SpoolError. */
+export type Committed = { readonly message: Message } | { readonly refused: Refusal };
+
+/**
+ * Commits a new message, reports it, and wakes the queue. A client's message that policy refuses is not
+ * committed, its body is the caller's. Rejects with SpoolError.
+ */
 export async function commitMessage(
   options: IntakeOptions,
-  message: Omit<Message, 'size'>,
+  given: Omit<Message, 'size'>,
   body: BodyWriter,
-): Promise<Message> {
-  const { entries, discarded } = enqueue({ ...message, size: body.size }, options.context());
-  const committed = await options.spool.commit({ message, entries, discarded: discarded.length, body });
-  options.observer.event(acceptedEvent(committed));
-  for (const { index, route } of discarded) {
-    const to = message.recipients[index] ?? '';
-    options.observer.event({ event: 'discarded', id: message.id, from: message.from, to, route });
-  }
-  options.arrived(entries.filter((entry) => !entry.hold).map((entry) => entry.destination));
-  return committed;
-}
-
-export function acceptedEvent(message: Message): MailEvent {
-  const { id, from, origin, client, size, recipients } = message;
-  return {
-    event: 'accepted',
-    id,
-    from,
-    to: recipients,
-    origin,
-    client: client?.address ?? null,
-    helo: client?.helo ?? null,
-    size,
-  };
+): Promise<Committed> {
+  const { spool, observer, context } = options;
+  const { entries, discarded, refusal, message } = enqueue({ ...given, size: body.size }, context());
+  if (refusal && given.origin === 'client') return { refused: refusal };
+  const committed = await spool.commit({ message, entries, discarded: discarded.length, body });
+  tellAdded({ message: committed, given, entries, discarded }, observer, options.arrived);
+  return { message: committed };
 }
 
 function replyFor(error: unknown): Reply {

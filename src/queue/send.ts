@@ -1,10 +1,9 @@
 // Takes mail that an operator hands in through the admin API.
 // control.ts calls it; the message then goes the way of all mail.
 // Never skips policy: only the route may be forced.
-import { isAscii } from 'node:buffer';
 import type { Address } from '../mail/envelope.ts';
 import { parsePath } from '../mail/path.ts';
-import { decide } from '../policy/evaluate.ts';
+import { headerOf, IncomingContent } from './content.ts';
 import { commitMessage, type IntakeOptions } from './intake.ts';
 
 /** Mail that an operator hands in. `content` is asked for once the queue id is known. */
@@ -29,23 +28,26 @@ export async function sendMail(
     recipients.push(parsed.kind === 'address' ? parsed.address : '');
   }
   const from = recipients.shift() ?? '';
-  const { policy } = options.context();
-  for (const to of recipients) {
-    const { ending, rule } = decide(policy, { from, to });
-    if (ending.kind === 'reject') return { refused: `rule "${rule}" rejects ${to}: ${ending.reply.text}` };
-  }
-  const id = options.spool.newId();
-  const body = options.spool.receive();
-  const content = Buffer.from(
+  const { spool, clock, context, hostname } = options;
+  const id = spool.newId();
+  const body = spool.receive();
+  const arrived = clock.now();
+  const octets = Buffer.from(
     mail
       .content(id)
       .toString('latin1')
       .replace(/\r\n|\r|\n/g, '\r\n'),
     'latin1',
   );
-  await body.write(content);
-  const message = { id, origin: 'client', arrived: options.clock.now(), from, recipients } as const;
+  const content = new IncomingContent({ received: null, at: arrived, id, hostname }, context().policy);
+  for (const chunk of content.push(octets)) await body.write(chunk);
+  const { tail, eightBit, header } = content.end();
+  for (const chunk of tail) await body.write(chunk);
   const override = mail.route === undefined ? {} : { routeOverride: mail.route };
-  await commitMessage(options, { ...message, ...override, eightBit: !isAscii(content) }, body);
-  return { id };
+  const envelope = { id, origin: 'client', arrived, from, recipients, ...override } as const;
+  const committed = await commitMessage(options, { ...envelope, eightBit, ...headerOf(header) }, body);
+  if ('message' in committed) return { id };
+  body.discard();
+  const { rule, reply } = committed.refused;
+  return { refused: `rule "${rule}" rejects it: ${reply.text}` };
 }

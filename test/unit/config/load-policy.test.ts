@@ -98,7 +98,6 @@ test('every mistake is told at once, at its line and column', () => {
 
 test.each([
   ['warmup: []', 'warmup'],
-  ['rewrite: {}', 'rewrite'],
   ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
 ])('%s is refused as not available yet, and nothing else is said', (yaml, path) => {
   const key = path.split('.').at(-1);
