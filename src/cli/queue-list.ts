@@ -8,7 +8,16 @@ import { type Filter, hasFilter } from './filters.ts';
 import { suspensionText } from './suspend.ts';
 import { type Column, type Row, table } from './table.ts';
 import type { Terminal } from './terminal.ts';
-import { addressText, count, durationText, failureText, momentText, plain, untilText } from './text.ts';
+import {
+  addressText,
+  count,
+  durationText,
+  failureText,
+  momentText,
+  plain,
+  untilText,
+  windowText,
+} from './text.ts';
 
 export interface ListOptions extends Filter {
   readonly limit: string;
@@ -109,7 +118,8 @@ function entriesText({ entries, more }: Listing, { clock, columns }: Terminal): 
 }
 
 function entryRow(entry: EntryView, now: number): Row {
-  const { id, state, priority, arrived, next, from, to, attempts, last, hold, suspended, inDoubt } = entry;
+  const { id, state, priority, arrived, next, from, to, attempts, last, hold, suspended, window, inDoubt } =
+    entry;
   const [first = '', ...others] = to;
   const recipients = addressText(first) + (others.length > 0 ? ` +${others.length}` : '');
   const age = durationText(Math.max(0, now - Date.parse(arrived)));
@@ -118,6 +128,7 @@ function entryRow(entry: EntryView, now: number): Row {
   const notes = [
     hold === null ? '' : `held: ${plain(hold)}`,
     suspended === null ? '' : suspendedText(suspended),
+    window === null ? '' : windowText(window),
     inDoubt ? 'in doubt: no answer to the last final dot' : '',
     last === null
       ? ''

@@ -8,7 +8,17 @@ import type { AdminClient } from './client.ts';
 import { explanationFields } from './explanation-text.ts';
 import { type Field, lines, section } from './sections.ts';
 import type { Terminal } from './terminal.ts';
-import { addressText, count, hintText, momentText, plain, sinceText, sizeText, untilText } from './text.ts';
+import {
+  addressText,
+  count,
+  hintText,
+  momentText,
+  plain,
+  sinceText,
+  sizeText,
+  untilText,
+  windowText,
+} from './text.ts';
 
 export async function queueShow(
   id: string,
@@ -83,6 +93,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
     expires,
     hold,
     suspended,
+    window,
     inDoubt,
     priority,
     forcedRoute,
@@ -98,6 +109,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
   if (site !== null) fields.push(['site', plain(site)]);
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
+  if (window !== null) fields.push(['window', windowText(window)]);
   if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
   fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
   fields.push(['attempts', count(attempts, 'counted', 'counted')]);

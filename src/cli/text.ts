@@ -63,6 +63,10 @@ export function momentText(iso: string): string {
   return iso.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
 }
 
+export function windowText(opening: string): string {
+  return `waits for its window until ${momentText(opening)}`;
+}
+
 export function addressText(address: string): string {
   return address === '' ? '<>' : plain(address);
 }

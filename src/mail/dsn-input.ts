@@ -24,7 +24,7 @@ export interface DsnInput {
   /** Our name. */
   readonly hostname: string;
   readonly now: number;
-  /** Where the report goes: `from`, or the postmaster when `from` is null. */
+  /** Where the report goes: `from`, somebody who hears in its place, or the postmaster when `from` is null. */
   readonly to: Address;
   /** Reverse path of the original; `''` when the original is a report itself (double bounce). */
   readonly from: Address;

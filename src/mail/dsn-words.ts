@@ -81,12 +81,13 @@ function meaningOf(failure: Failure): Meaning {
   return failure.class === 'dns' && failure.permanent ? noSuchDomain : meanings[failure.class];
 }
 
-export function dsnSubject({ kind, recipients, from }: DsnInput): string {
+export function dsnSubject({ kind, recipients, from, to }: DsnInput): string {
   const [first] = recipients;
   const others = recipients.length - 1;
   const whom =
     others === 0 ? first?.address : `${first?.address} and ${others} other${others === 1 ? '' : 's'}`;
-  const what = from === '' ? 'report' : 'your mail';
+  const mail = to === from ? 'your mail' : `mail from ${from}`;
+  const what = from === '' ? 'report' : mail;
   return kind === 'failed' ? `Not delivered: ${what} to ${whom}` : `Delayed: ${what} to ${whom}`;
 }
 
@@ -105,6 +106,13 @@ function opening({ kind, from, to, arrived, recipients }: DsnInput): string {
   const which = `of ${mailDate(arrived)}`;
   if (from === '') {
     return `A delivery report ${which} could not be delivered to ${whom}. It has no sender who could be told, so it comes to you, ${to}.`;
+  }
+  if (to !== from) {
+    const fate =
+      kind === 'failed'
+        ? `could not be delivered to ${whom}, and it will not be tried again`
+        : `has not reached ${whom} yet; it is safe, and it will be tried again`;
+    return `The message ${which} from ${from} ${fate}. The policy of this mail system sends its reports to you, ${to}, in the place of its sender.`;
   }
   if (kind === 'failed') {
     return `I am sorry: your message ${which} could not be delivered to ${whom}, and it will not be tried again. Recipients who are not listed here are not concerned.`;
@@ -139,8 +147,9 @@ function answer({ reply, text, host, ip }: Failure): string {
   return [paragraph(`${who} answered:`, '  '), ...quoted].join('\n');
 }
 
-function closing({ originalId, from }: DsnInput, whole: boolean): string {
-  const message = from === '' ? 'the report' : 'your message';
+function closing({ originalId, from, to }: DsnInput, whole: boolean): string {
+  const mail = to === from ? 'your message' : 'the message';
+  const message = from === '' ? 'the report' : mail;
   const what = whole ? message : `the header of ${message}`;
   return `Attached are the details for programs to read, and ${what}. This mail system knew it as ${originalId}: please give this name when you ask for help.`;
 }

@@ -76,7 +76,10 @@ export function compilePolicy(data: PolicyData, softBounce = false): Policy {
       recipients: new RewriteTable(data.rewrite.recipients),
     },
     headerFields: new Set(data.rules.flatMap(({ when }) => headerFieldsOf(conditionsOf(when)))),
-    times: data.rules.flatMap(({ when, window }) => [...timesOf(conditionsOf(when)), ...(window ? [window] : [])]),
+    times: data.rules.flatMap(({ when, window }) => [
+      ...timesOf(conditionsOf(when)),
+      ...(window ? [window] : []),
+    ]),
     senderQuotas: data.quotas.map(compileSenderQuota),
   };
 }

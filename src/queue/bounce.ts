@@ -8,9 +8,12 @@ import type { DsnRecipient } from '../mail/dsn-input.ts';
 import { type Original, readOriginal } from '../mail/dsn-original.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { NewMessage } from '../spool/spool.ts';
+import { type Added, tellAdded } from './accepted.ts';
+import { headerOf, keptHeader } from './content.ts';
 import { enqueue } from './enqueue.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
+import { decisionFor } from './placement.ts';
 
 export interface Undelivered {
   readonly index: number;
@@ -18,20 +21,36 @@ export interface Undelivered {
   readonly attempts: number;
   readonly lastAttempt?: number;
   readonly expires: number;
+  readonly tags?: readonly string[];
+  /** A copy that a rule made. */
+  readonly quiet?: true;
+}
+
+/** A report that is ready to be born, and what is said of it then. */
+export interface Report extends NewMessage {
+  readonly added: Omit<Added, 'message'>;
+}
+
+/** Says that a report was born. Called once it is on disk. */
+export function tellBorn({ observer, dispatcher }: House, { message, body, added }: Report): void {
+  const whole = { ...message, size: body.size };
+  tellAdded({ ...added, message: whole }, observer, (destinations) => dispatcher.arrived(destinations));
 }
 
 /**
- * A report of `kind` about these recipients, ready to be born in a commit; null when there is
- * nobody to tell: the sender is null, or the bounced message was a report and there is no postmaster.
+ * A report of `kind` about these recipients of one entry, ready to be born in a commit; null when there is
+ * nobody to tell: policy says so, it is a copy, the sender is null, or the bounced message was a report and
+ * there is no postmaster.
  */
 export async function report(
   house: House,
   kind: 'failed' | 'delayed',
   message: Message,
   undelivered: readonly Undelivered[],
-): Promise<NewMessage | null> {
-  const to = reportTo(house, kind, message);
-  if (to === null || undelivered.length === 0) return null;
+): Promise<Report | null> {
+  const [first] = undelivered;
+  const to = first ? reportTo(house, kind, message, first) : null;
+  if (to === null) return null;
   const original = await originalOf(house, message);
   if (!original) return null;
   const now = house.clock.now();
@@ -55,11 +74,14 @@ export async function report(
     from: '',
     recipients: [to],
     eightBit: built.eightBit,
+    ...headerOf(keptHeader(built.content, house.policy())),
   } as const;
-  const { entries, discarded } = enqueue({ ...dsn, size: built.content.length }, placementContext(house));
+  const enqueued = enqueue({ ...dsn, size: built.content.length }, placementContext(house));
+  const { message: born, entries, discarded } = enqueued;
   const body = house.spool.receive('dsn');
   await body.write(built.content);
-  return { message: dsn, entries, discarded: discarded.length, body };
+  const added = { given: dsn, entries, discarded };
+  return { message: born, entries, discarded: discarded.length, body, added };
 }
 
 /**
@@ -82,8 +104,18 @@ async function originalOf({ spool, observer }: House, { id }: Message): Promise<
   }
 }
 
-function reportTo(house: House, kind: 'failed' | 'delayed', message: Message): string | null {
-  if (message.from !== '') return message.from;
+function reportTo(
+  house: House,
+  kind: 'failed' | 'delayed',
+  message: Message,
+  { index, tags = [], quiet }: Undelivered,
+): string | null {
+  if (quiet) return null;
+  if (message.from !== '') {
+    const { bounces } = decisionFor(message, index, tags, placementContext(house));
+    if (bounces.to === 'address') return bounces.address;
+    return bounces.to === 'sender' ? message.from : null;
+  }
   // A double bounce: the postmaster's, unless it is the postmaster who cannot be reached.
   const { postmaster } = house;
   const own = message.origin === 'dsn' && kind === 'failed';

@@ -4,10 +4,9 @@
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { Change } from '../spool/spool.ts';
-import { isUnchanged, report } from './bounce.ts';
-import { type QueueEntry, replacing } from './entry.ts';
+import { isUnchanged, report, tellBorn } from './bounce.ts';
+import { type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { acceptedEvent } from './intake.ts';
 import type { QueueChange } from './operations.ts';
 import { FORCED, place } from './placement.ts';
 import { relocate } from './relocate.ts';
@@ -75,7 +74,7 @@ function inPlaceOf({ entry, rest }: Chosen, put: readonly QueueEntry[]): Pick<Ch
 async function retry(house: House, chosen: Chosen): Promise<boolean> {
   const { destination } = chosen.entry;
   const now = house.clock.now();
-  await house.spool.change(inPlaceOf(chosen, [{ ...chosen.part, due: now }]));
+  await house.spool.change(inPlaceOf(chosen, [withDue(chosen.part, now)]));
   const door = house.destinations.of(destination);
   if (door.backOff) door.backOff = { ...door.backOff, until: now };
   house.dispatcher.arrived([destination]);
@@ -89,11 +88,12 @@ async function hold(house: House, chosen: Chosen, reason: string): Promise<boole
   return true;
 }
 
-/** Back into the queue by the policy of today; crashes are forgiven. */
+/** Back into the queue by the policy of today; crashes are forgiven, and a quota that held it lets it through. */
 async function release(house: House, chosen: Chosen): Promise<boolean> {
   const now = house.clock.now();
-  const { hold: _, ...rest } = chosen.part;
-  await placeAnew(house, chosen, { ...rest, due: now, crashes: 0 });
+  const { hold, ...rest } = chosen.part;
+  const waiver = hold?.by === 'quota' ? ({ quotaWaived: true } as const) : {};
+  await placeAnew(house, chosen, { ...withDue(rest, now), crashes: 0, ...waiver });
   return true;
 }
 
@@ -146,9 +146,7 @@ async function bounce(house: House, chosen: Chosen, text: string): Promise<boole
   for (const of of addressed(chosen)) {
     house.observer.event({ ...of, event: 'bounced', status, reason: text, dsn: dsn?.message.id ?? null });
   }
-  if (!dsn) return true;
-  house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
-  house.dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+  if (dsn) tellBorn(house, dsn);
   return true;
 }
 

@@ -12,6 +12,7 @@ import { putOff } from './put-off.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 import { lookUpSites, sitesWanted } from './site-lookup.ts';
+import { inWindow } from './window.ts';
 
 export interface RoutedClaim {
   readonly claim: Claim;

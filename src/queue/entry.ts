@@ -30,7 +30,7 @@ export interface Doubt {
 export interface Hold {
   readonly reason: string;
   readonly since: number;
-  readonly by: 'operator' | 'policy' | 'alarm';
+  readonly by: 'operator' | 'policy' | 'quota' | 'alarm';
 }
 
 /** Who goes first within a destination: what policy calls urgent, everything else, what can wait. */
@@ -67,6 +67,8 @@ export interface QueueEntry extends EntryKey {
   readonly recipients: readonly number[];
   /** When the next attempt may start, ms since the epoch. Ignored while held. */
   readonly due: number;
+  /** When it would be due, but for the window that it waits for. */
+  readonly ready?: number;
   /** Attempts that reached the recipients' side, by any route. */
   readonly attempts: number;
   /** The same, by the present route since it became the present one. */
@@ -95,6 +97,8 @@ export interface QueueEntry extends EntryKey {
   readonly tags?: readonly string[];
   /** What rules change in the header on the way to these recipients. */
   readonly edit?: HeaderEdit;
+  /** An operator released it from the hold of a quota: quotas of senders neither stop nor count it. */
+  readonly quotaWaived?: true;
   /** Copies that a rule made: no sender is told what becomes of them. */
   readonly quiet?: true;
 }
@@ -108,6 +112,12 @@ export function withDecision(
   const { route } = parseDestination(entry.destination);
   const decision = { at, rule, route, reason: entry.routeReason ?? reason };
   return { ...entry, decisions: [...(entry.decisions ?? []), decision].slice(-KEPT_DECISIONS) };
+}
+
+/** The entry due at another time, whatever it waited for. */
+export function withDue(entry: QueueEntry, due: number): QueueEntry {
+  const { ready: _, ...rest } = entry;
+  return { ...rest, due };
 }
 
 export function priorityOf({ priority }: Pick<QueueEntry, 'priority'>): Priority {

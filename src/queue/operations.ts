@@ -39,6 +39,8 @@ export interface EntryView {
   readonly hold: string | null;
   /** The operator's suspension for which it waits. */
   readonly suspended: Waiting | null;
+  /** When the window opens for which it waits; null: it waits for something else. */
+  readonly window: string | null;
   readonly inDoubt: boolean;
   readonly priority: Priority;
   /** The route that an operator moved it to, over what policy says. */
@@ -77,7 +79,10 @@ export interface Present {
   /** Every limit that its connections are counted against: `site google`, `route provider`. */
   readonly limits: readonly {
     readonly of: string;
+    /** By all daemons on this Redis, as last seen. */
     readonly open: number;
+    /** What this daemon found out that the receiver takes, at most `connections`. */
+    readonly allowed: number;
     readonly connections: number;
     /** Milliseconds until the rate lets the next message go; null without a rate. */
     readonly wait: number | null;

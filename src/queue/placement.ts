@@ -25,7 +25,12 @@ export type Placement =
       readonly reason: string;
       readonly recipients: readonly number[];
     }
-  | { readonly kind: 'discard'; readonly route: string; readonly recipients: readonly number[] }
+  | {
+      readonly kind: 'discard';
+      readonly rule: string;
+      readonly route: string;
+      readonly recipients: readonly number[];
+    }
   | {
       readonly kind: 'reject';
       readonly rule: string;
@@ -46,16 +51,18 @@ export function holdReason(placement: Extract<Placement, { kind: 'reject' | 'hol
   return `rule "${rule}" would now reject it: ${placement.reply.text}`;
 }
 
-/** A recipient whose mail ends at a discard route. */
+/** A recipient whose mail is thrown away: by a discard route, or, without one, by the rule itself. */
 export interface Discarded {
   readonly index: number;
-  readonly route: string;
+  readonly route: string | null;
+  readonly rule: string;
 }
 
 export function discardedBy(placements: readonly Placement[]): Discarded[] {
   return placements.flatMap((placement) => {
     if (placement.kind !== 'discard') return [];
-    return placement.recipients.map((index) => ({ index, route: placement.route }));
+    const { route, rule } = placement;
+    return placement.recipients.map((index) => ({ index, route, rule }));
   });
 }
 
@@ -117,6 +124,17 @@ export function place(
   return [...groups.values()];
 }
 
+/** What policy says now of one recipient that was accepted. */
+export function decisionFor(
+  message: Placed,
+  index: number,
+  tags: readonly string[],
+  context: Pick<PlacementContext, 'policy' | 'now' | 'site'>,
+): Decision {
+  const to = message.recipients[index] ?? '';
+  return decide(context.policy, factsOf(message, to, tags, context), 'queued');
+}
+
 function placeOne(
   message: Placed,
   index: number,
@@ -126,12 +144,13 @@ function placeOne(
 ): Placement {
   const to = message.recipients[index] ?? '';
   const recipients = [index];
-  const decision = decide(context.policy, factsOf(message, to, tags, context), 'queued');
+  const decision = decisionFor(message, index, tags, context);
   const { rule, ending } = decision;
   if (ending.kind === 'reject') return { kind: 'reject', rule, reply: ending.reply, recipients };
   if (ending.kind === 'hold') return { kind: 'hold', rule, reason: ending.reason, recipients };
   const { route, reason } = routeChoice(message, decision, to, entry, context);
-  if (context.policy.routes.get(route)?.via === 'discard') return { kind: 'discard', route, recipients };
+  if (context.policy.routes.get(route)?.via === 'discard')
+    return { kind: 'discard', rule, route, recipients };
   const destination = destinationOf(context.policy, route, to);
   return { kind: 'queue', destination, decision, reason, recipients };
 }
@@ -201,9 +220,11 @@ export function destinationOf(policy: Policy, route: string, to: string): Destin
 }
 
 function groupKey(placement: Placement): string {
-  if (placement.kind === 'discard') return `discard ${placement.route}`;
+  if (placement.kind === 'discard') return `discard ${placement.route} ${placement.rule}`;
   if (placement.kind === 'reject') return `reject ${placement.rule}`;
   if (placement.kind === 'hold') return `hold ${placement.rule}`;
-  const { rule, retry, priority, window } = placement.decision;
-  return ['queue', placement.destination, rule, retry.name, priority, window && hoursText(window)].join(' ');
+  const { rule, retry, priority, window, bounces } = placement.decision;
+  const told = bounces.to === 'address' ? bounces.address : bounces.to;
+  const times = [retry.name, retry.warn, window && hoursText(window)];
+  return ['queue', placement.destination, rule, ...times, priority, told].join(' ');
 }

@@ -6,7 +6,7 @@ import { domainOf, type Message } from '../mail/envelope.ts';
 import type { Change, Claim } from '../spool/spool.ts';
 import { isUnchanged } from './bounce.ts';
 import { type Destinations, suspensionOf } from './destinations.ts';
-import { type DestinationKey, parseDestination, type QueueEntry, replacing } from './entry.ts';
+import { type DestinationKey, parseDestination, type QueueEntry, replacing, withDue } from './entry.ts';
 import type { House } from './house.ts';
 import { inForce, type Suspension } from './suspensions.ts';
 
@@ -45,10 +45,9 @@ export function putOff(
   }
   if (groups.size === 1 && groups.has(entry.due)) return null;
   const put = [...groups].map(([due, recipients]) => ({
-    ...entry,
+    ...withDue(entry, due),
     seq: recipients[0] ?? entry.seq,
     recipients,
-    due,
   }));
   return replacing(entry, put);
 }
@@ -70,7 +69,7 @@ async function takeUpAt(house: House, key: DestinationKey, domain: string, until
     if (entry.due > until || house.stopping.aborted) break;
     const isPutOff = entry.due === until && !entry.hold && hasRecipientIn(house, entry, domain);
     if (isPutOff && isUnchanged(house, entry)) {
-      writing.push(house.spool.change({ put: [{ ...entry, due: house.clock.now() }] }));
+      writing.push(house.spool.change({ put: [withDue(entry, house.clock.now())] }));
     }
     if (++looked % SLICE !== 0) continue;
     await Promise.all(writing);

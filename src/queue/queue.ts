@@ -3,14 +3,18 @@
 // Never accepts mail itself: intake.ts does, and tells it what arrived.
 import type { RedisClientOptions } from '../redis/connection.ts';
 import type { Scripts } from '../redis/scripts.ts';
+import { Adaptive } from './adaptive.ts';
 import { mayProbe } from './backoff.ts';
+import { Budgets } from './budgets.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { type Destination, Destinations, standing, suspensionOf } from './destinations.ts';
-import { Dispatcher, type Room } from './dispatcher.ts';
-import type { DestinationKey } from './entry.ts';
 import { policyForgets } from './detour-moves.ts';
 import { Detours } from './detours.ts';
+import { Dispatcher, type Room } from './dispatcher.ts';
+import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
+import { PolicyClock } from './policy-clock.ts';
+import { budgetOpened, openRouteBudgets, quotaUsedUp } from './quota-watch.ts';
 import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
 import { review } from './review.ts';
@@ -20,10 +24,23 @@ import { Slots } from './slots.ts';
 import { MailTimers } from './timers.ts';
 
 export interface QueueOptions
-  extends Omit<House, 'destinations' | 'dispatcher' | 'slots' | 'rates' | 'sites' | 'stopping'> {
+  extends Omit<
+    House,
+    | 'destinations'
+    | 'dispatcher'
+    | 'slots'
+    | 'adaptive'
+    | 'rates'
+    | 'sites'
+    | 'budgets'
+    | 'detours'
+    | 'stopping'
+  > {
   readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
   /** What all daemons on this Redis share. */
   readonly scripts: Scripts;
+  /** Whether other daemons may be on this Redis. */
+  readonly sharesRedis: boolean;
   /** Connections in all. */
   readonly connections: number;
 }
@@ -52,51 +69,81 @@ export function createQueue(options: QueueOptions): MailQueue {
   // Two parts that need each other: the dispatcher asks BullMQ for runs, which come back to `house`.
   const work: Run = (key, delayed) => run(key, delayed, house);
   const runs = openRuns(options, work);
-  const slots = new Slots({
-    ...options,
-    allowed: ({ connections }) => connections,
-    waiting: () => dispatcher.waitingLimits(),
-    freed: (key) => dispatcher.freed(key),
-    wanted: (key) => dispatcher.idlers.dismissOne(key),
-  });
+  const limits = sharedLimits(options, () => house);
   const dispatcher = new Dispatcher({
     ...options,
     destinations,
     ask: (request) => runs.ask(request),
-    room: (destination) => room(destination, slots, options.connections),
+    room: (destination) => room(destination, limits.slots, options.connections),
   });
-  const { redis: _, scripts: __, connections: ___, ...parts } = options;
+  const { redis: _, scripts: __, connections: ___, sharesRedis: ____, ...parts } = options;
   const house: House = {
     ...parts,
     destinations,
     dispatcher,
-    slots,
-    rates: new Rates(options.scripts, options.clock),
+    ...limits,
     sites: new SiteBook(options.clock),
+    detours: new Detours(),
     stopping: stopping.signal,
   };
   const timers = new MailTimers(house);
+  const policyClock = new PolicyClock(house);
   let stopped: Promise<void> | null = null;
   return {
     house,
     start() {
       recall(house);
-      slots.start();
+      startLimits(house);
       timers.start();
+      policyClock.start();
       // What the dispatcher asked for before would be forgotten with the runs of an earlier process.
       void runs.start(stopping.signal).then(() => dispatcher.start());
     },
     recovered: () => probeAgain(house),
     policyChanged: () => followPolicy(house),
     connections: () => countConnections(destinations),
-    budgets,
-    detours: new Detours(),
     states: () => countStates(destinations, options.clock.now()),
     stop() {
-      stopped ??= stop(stopping, dispatcher, timers, runs).finally(() => slots.stop());
+      stopped ??= stop(stopping, dispatcher, [timers, policyClock], runs).finally(() => stopLimits(limits));
       return stopped;
     },
   };
+}
+
+/** What daemons on one Redis share, and what this one found out about it. */
+function sharedLimits(
+  { scripts, clock, spool, sharesRedis }: QueueOptions,
+  house: () => House,
+): Pick<House, 'slots' | 'adaptive' | 'rates' | 'budgets'> {
+  const adaptive = new Adaptive();
+  const slots = new Slots({
+    scripts,
+    clock,
+    allowed: (limit) => adaptive.allowed(limit),
+    waiting: () => house().dispatcher.waitingLimits(),
+    freed: (key) => house().dispatcher.freed(key),
+    wanted: (key) => house().dispatcher.idlers.dismissOne(key),
+  });
+  const budgets = new Budgets({
+    scripts,
+    spool,
+    clock,
+    isShared: sharesRedis,
+    opened: (key) => budgetOpened(house(), key),
+    usedUp: (full) => quotaUsedUp(house(), full),
+  });
+  return { slots, adaptive, rates: new Rates(scripts, clock), budgets };
+}
+
+function startLimits(house: House): void {
+  house.slots.start();
+  house.budgets.start();
+  openRouteBudgets(house);
+}
+
+async function stopLimits({ slots, budgets }: Pick<House, 'slots' | 'budgets'>): Promise<void> {
+  slots.stop();
+  await budgets.stop();
 }
 
 function openRuns({ spool, redis, connections, observer }: QueueOptions, work: Run): RunQueue {
@@ -111,7 +158,9 @@ function openRuns({ spool, redis, connections, observer }: QueueOptions, work: R
 
 /** Resolves with the number of entries that another policy moved. */
 function followPolicy(house: House): Promise<number> {
+  openRouteBudgets(house);
   probeAgain(house);
+  policyForgets(house);
   house.dispatcher.limitsChanged();
   return review(house, null);
 }
@@ -127,12 +176,12 @@ function probeAgain({ destinations, dispatcher, clock }: House): void {
 async function stop(
   stopping: AbortController,
   dispatcher: Dispatcher,
-  timers: MailTimers,
+  timers: readonly { stop(): Promise<void> }[],
   runs: RunQueue,
 ): Promise<void> {
   stopping.abort();
   dispatcher.stop();
-  await Promise.all([timers.stop(), runs.close()]);
+  await Promise.all([...timers.map((one) => one.stop()), runs.close()]);
 }
 
 /** What the limits last seen for this destination still allow. */
@@ -153,7 +202,6 @@ function countStates(destinations: Destinations, now: number): Record<string, nu
     const state = suspensionOf(destination, now) ? 'suspended' : standing(destination, now);
     states[state] = (states[state] ?? 0) + 1;
   }
-  policyForgets(house);
   return states;
 }
 

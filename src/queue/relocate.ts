@@ -2,8 +2,9 @@
 // Used before an attempt and by a review, when placement and entry no longer agree.
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
-import { priorityOf, type QueueEntry, replacing, withPriority } from './entry.ts';
+import { priorityOf, type QueueEntry, replacing, withDue, withPriority } from './entry.ts';
 import { type Discarded, discardedBy, holdReason, type Placement } from './placement.ts';
+import { inWindow } from './window.ts';
 
 export interface Relocation {
   readonly change: Change;
@@ -27,9 +28,9 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
       continue;
     }
     const { destination, decision, reason: routeReason } = placement;
-    const moved = { destination, routeReason, routeAttempts: 0, due: now };
-    const there = destination === entry.destination ? part : { ...part, ...moved };
-    put.push(withPriority(there, decision.priority));
+    const moved = { destination, routeReason, routeAttempts: 0 };
+    const there = destination === entry.destination ? part : { ...withDue(part, now), ...moved };
+    put.push(inWindow(withPriority(there, decision.priority), decision.window, now));
   }
   const discarded = discardedBy(placements);
   const ended = discarded.length > 0 ? { discarded: discarded.length } : {};

@@ -1,14 +1,15 @@
-// Goes over mail that is queued and moves what belongs elsewhere by now.
+// Goes over mail that is queued: moves what belongs elsewhere by now, and sets its times anew where policy's are others.
 // After a reload over everything, after a failure over the destination that closed its door.
 // Never holds up the loop: it works in slices, and leaves alone what is being delivered.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Message } from '../mail/envelope.ts';
 import type { Fallback, Policy } from '../policy/policy.ts';
 import type { BackOff, Destination } from './destinations.ts';
-import type { DestinationKey, QueueEntry } from './entry.ts';
+import { type DestinationKey, type QueueEntry, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
 import { inPlace, type Relocation, relocate } from './relocate.ts';
+import { inWindow, timed } from './window.ts';
 
 /** Entries looked at before others get the loop: some milliseconds. */
 const SLICE = 200;
@@ -80,13 +81,26 @@ function misplaced(house: House, entry: QueueEntry): Misplaced | null {
   const message = house.spool.message(entry.id);
   if (!message) return null;
   const placements = place(message, entry.recipients, entry, placementContext(house));
-  const { hold, ...free } = entry;
-  // What policy holds, policy lets go; everything else is an operator's to release.
-  const stays = hold ? hold.by !== 'policy' || isStillHeld(placements) : inPlace(entry, placements);
-  if (stays) return null;
   const now = house.clock.now();
-  const moving = hold ? { ...free, due: now } : free;
+  const { hold, ...free } = entry;
+  if (!hold && inPlace(entry, placements)) return mistimed(message, entry, placements, now);
+  // What policy holds, policy lets go; everything else is an operator's to release.
+  if (hold && (hold.by !== 'policy' || isStillHeld(placements))) return null;
+  const moving = hold ? withDue(free, now) : free;
   return { message, relocation: relocate(moving, placements, now) };
+}
+
+/** It stays where it is, but its window is another by now, or shut, or its time and its warnings are counted otherwise. */
+function mistimed(
+  message: Message,
+  entry: QueueEntry,
+  [placement]: readonly Placement[],
+  now: number,
+): Misplaced | null {
+  if (placement?.kind !== 'queue') return null;
+  const { decision } = placement;
+  const put = inWindow(timed(entry, message, decision), decision.window, now);
+  return put === entry ? null : { message, relocation: { change: { put: [put] }, discarded: [] } };
 }
 
 function isStillHeld(placements: readonly Placement[]): boolean {
@@ -103,5 +117,6 @@ export function tellRelocated(house: House, message: Message, { change, discarde
       for (const index of recipients)
         house.observer.event({ ...of(index), event: 'held', reason: hold.reason });
   }
-  for (const { index, route } of discarded) house.observer.event({ ...of(index), event: 'discarded', route });
+  for (const { index, route, rule } of discarded)
+    house.observer.event({ ...of(index), event: 'discarded', route, rule });
 }

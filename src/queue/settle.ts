@@ -9,6 +9,7 @@ import { expiryOf, nextAttempt } from '../policy/schedule.ts';
 import type { Outcome } from '../spool/spool.ts';
 import { type Doubt, parseDestination, type QueueEntry, withPriority } from './entry.ts';
 import { holdReason, type Placement, type PlacementContext, place } from './placement.ts';
+import { inWindow, startOf } from './window.ts';
 
 /** How one recipient came out of one attempt. */
 export type RecipientOutcome =
@@ -25,7 +26,13 @@ export type Verdict =
       readonly entry: QueueEntry;
     }
   | { readonly kind: 'bounced' | 'expired'; readonly index: number; readonly failure: Failure }
-  | { readonly kind: 'discarded'; readonly index: number; readonly failure: Failure; readonly route: string };
+  | {
+      readonly kind: 'discarded';
+      readonly index: number;
+      readonly failure: Failure;
+      readonly route: string;
+      readonly rule: string;
+    };
 
 export interface Settlement {
   readonly verdicts: readonly Verdict[];
@@ -77,7 +84,7 @@ function judge(
   context: SettleContext,
 ): Verdict {
   const counted = failure.ours || failure.aborted ? 0 : 1;
-  const { doubt: _, ...rest } = entry;
+  const { doubt: _, ready: __, ...rest } = entry;
   const doubt = doubtAfter(entry, failure, context.now);
   const tried: QueueEntry = {
     ...rest,
@@ -103,11 +110,15 @@ function follow(
   context: SettleContext,
 ): Verdict {
   const { now } = context;
+  const window = placement.kind === 'queue' ? placement.decision.window : null;
   const defer = (change: Partial<QueueEntry>): Verdict => {
     const entry = { ...tried, ...change, seq: index, recipients: [index] };
-    return { kind: 'deferred', index, failure, entry };
+    return { kind: 'deferred', index, failure, entry: inWindow(entry, window, now) };
   };
-  if (placement.kind === 'discard') return { kind: 'discarded', index, failure, route: placement.route };
+  if (placement.kind === 'discard') {
+    const { route, rule } = placement;
+    return { kind: 'discarded', index, failure, route, rule };
+  }
   if (placement.kind !== 'queue') {
     return defer({ hold: { reason: holdReason(placement), since: now, by: 'policy' }, due: now });
   }
@@ -120,18 +131,19 @@ function follow(
   const { route } = parseDestination(tried.destination);
   if (failure.permanent && bounces(context.policy, route)) return { kind: 'bounced', index, failure };
   const schedule = placement.decision.retry;
+  const arrived = startOf(window, message.arrived);
   const next = nextAttempt({
     schedule,
     class: failure.class,
     hint: failure.retryAfter,
     attempts: tried.attempts,
-    arrived: message.arrived,
+    arrived,
     now,
     random: context.random,
   });
   if ('giveUp' in next) return { kind: 'expired', index, failure };
   const due = Math.max(next.due, endOfDoubtPause(tried));
-  const expires = expiryOf(schedule, failure.class, message.arrived);
+  const expires = expiryOf(schedule, failure.class, arrived);
   return defer({ due, expires });
 }
 

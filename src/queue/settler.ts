@@ -4,13 +4,12 @@
 import type { Failure } from '../delivery/failure.ts';
 import type { QueueId } from '../mail/envelope.ts';
 import type { AttemptEvent } from '../observe/events.ts';
-import type { Claim, NewMessage } from '../spool/spool.ts';
+import type { Claim } from '../spool/spool.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { BackOffNotes } from './backoff.ts';
-import { report, type Undelivered } from './bounce.ts';
+import { type Report, report, tellBorn, type Undelivered } from './bounce.ts';
 import { replacing, withDecision } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { acceptedEvent } from './intake.ts';
 import { isSoftBounce, type Settlement, settle, type Verdict } from './settle.ts';
 
 /** Lost answers in a row after which a person should look. */
@@ -53,14 +52,14 @@ function undelivered(claim: Claim, settlement: Settlement, attempt: AttemptRepor
     if (verdict.kind !== 'bounced' && verdict.kind !== 'expired') return [];
     const { index, failure } = verdict;
     const attempts = entry.attempts + 1;
-    return [{ index, failure, attempts, lastAttempt: attempt.startedAt, expires: entry.expires }];
+    return [{ ...entry, index, failure, attempts, lastAttempt: attempt.startedAt }];
   });
 }
 
-function wake(house: House, settlement: Settlement, dsn: NewMessage | null): void {
-  const touched = [...settlement.put, ...(dsn?.entries ?? [])].filter((entry) => !entry.hold);
+function wake(house: House, settlement: Settlement, dsn: Report | null): void {
+  const touched = settlement.put.filter((entry) => !entry.hold);
   house.dispatcher.arrived(new Set(touched.map((entry) => entry.destination)));
-  if (dsn) house.observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+  if (dsn) tellBorn(house, dsn);
   for (const entry of settlement.put) {
     if ((entry.doubt?.count ?? 0) < DOUBTS_THAT_ALARM) continue;
     const text = `${entry.id}: the connection was lost after the final dot ${entry.doubt?.count} times in a row; the recipient may have several copies`;
@@ -74,7 +73,7 @@ function tell(
   attempt: AttemptReport,
   place: AttemptPlace,
   verdict: Verdict,
-  dsn: NewMessage | null,
+  dsn: Report | null,
 ): void {
   const { message } = claim;
   const to = message.recipients[verdict.index] ?? '';
@@ -85,7 +84,7 @@ function tell(
       house.observer.event({ ...of, event: 'delivered', route: place.route, reply: verdict.reply });
       break;
     case 'discarded':
-      house.observer.event({ ...of, event: 'discarded', route: verdict.route });
+      house.observer.event({ ...of, event: 'discarded', route: verdict.route, rule: verdict.rule });
       break;
     case 'deferred':
       if (isSoftBounce(verdict, claim.entry)) alarmOfSoftBounce(house, message.id, place, verdict.failure);

@@ -4,16 +4,16 @@
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
-import { nextWarning } from '../policy/schedule.ts';
+import type { Decision } from '../policy/policy.ts';
 import type { DueTimer } from '../spool/spool.ts';
 import { isUnchanged, report, tellBorn } from './bounce.ts';
 import { endDetours } from './detour-moves.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { acceptedEvent } from './intake.ts';
-import { place } from './placement.ts';
+import { decisionFor } from './placement.ts';
 import { suspensionOfEntry } from './put-off.ts';
 import { endSuspensions } from './suspend.ts';
+import { timed, warningAfter } from './window.ts';
 
 const SWEEP_MS = 1_000;
 
@@ -28,6 +28,9 @@ export const GRACE_MS = 6 * 3_600_000;
 
 /** A clock that jumped further than this between two sweeps counts as a long stop. */
 const JUMP_MS = 60_000;
+
+/** What its window or a hold kept back gets this long for its first attempt, before its sender is warned. */
+const FIRST_TRY_MS = 10 * 60_000;
 
 const NEVER_TRIED: Failure = {
   scope: 'destination',
@@ -84,12 +87,13 @@ export class MailTimers {
     if (Math.abs(now - this.#lastSweep) > JUMP_MS) this.#awakeSince = now;
     this.#lastSweep = now;
     this.#house.rates.sweep(now);
+    this.#house.adaptive.sweep(now);
     endSuspensions(this.#house, now);
+    endDetours(this.#house, now);
     const slice = this.#house.spool.timers(now, SLICE, this.#after);
     // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.
     this.#after = slice.length < SLICE ? null : (slice.at(-1) ?? null);
     await Promise.all(
-    endDetours(this.#house, now);
       slice.map((due) =>
         this.#handle(due, now).catch((error: unknown) => {
           const { id } = due.entry;
@@ -123,7 +127,7 @@ export class MailTimers {
   }
 
   async #giveUp(message: Message, entry: QueueEntry, failure: Failure): Promise<void> {
-    const { spool, observer, dispatcher } = this.#house;
+    const { spool, observer } = this.#house;
     const undelivered = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'failed', message, undelivered);
     if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
@@ -143,36 +147,43 @@ export class MailTimers {
         dsn: dsn?.message.id ?? null,
       });
     }
-    if (!dsn) return;
-    observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
-    dispatcher.arrived(dsn.entries.map(({ destination }) => destination));
+    if (dsn) tellBorn(this.#house, dsn);
   }
 
   async #warn(entry: QueueEntry, now: number): Promise<void> {
-    const { spool, observer, dispatcher } = this.#house;
+    const { spool, dispatcher } = this.#house;
     const message = spool.message(entry.id);
     if (!message) return;
     const { destinations } = this.#house;
+    const suspension = suspensionOfEntry(destinations, message, entry, now);
+    if (suspension === null && isYetToBeTried(entry, now)) return;
+    const decision = decisionNow(this.#house, message, entry);
+    const warning = warningAfter(entry.warnings, message, decision);
+    // Policy or window have changed since it was set.
+    if (warning === null || warning > now) return spool.change({ put: [timed(entry, message, decision)] });
     const waited = entry.last ?? destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
-    const failure = suspensionOfEntry(destinations, message, entry, now) ? SUSPENDED : waited;
+    const failure = suspension ? SUSPENDED : waited;
     const late = entry.recipients.map((index) => ({ ...entry, index, failure }));
     const dsn = await report(this.#house, 'delayed', message, late);
     if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
     // Warnings that came due while the daemon was down are one.
     let sent = entry.warnings + 1;
-    let next = this.#nextWarning(entry, sent);
-    while (next !== null && next <= now) next = this.#nextWarning(entry, ++sent);
+    let next = warningAfter(sent, message, decision);
+    while (next !== null && next <= now) next = warningAfter(++sent, message, decision);
     const { nextWarning: _, ...rest } = entry;
     const put: QueueEntry = { ...rest, warnings: sent, ...(next !== null && { nextWarning: next }) };
     await spool.change({ put: [put], ...(dsn && { born: [dsn] }) });
-    dispatcher.arrived([entry.destination, ...(dsn?.entries.map(({ destination }) => destination) ?? [])]);
-    if (dsn) observer.event(acceptedEvent({ ...dsn.message, size: dsn.body.size }));
+    dispatcher.arrived([entry.destination]);
+    if (dsn) tellBorn(this.#house, dsn);
   }
+}
 
-  #nextWarning(entry: QueueEntry, sent: number): number | null {
-    const message = this.#house.spool.message(entry.id);
-    if (!message) return null;
-    const [placement] = place(message, entry.recipients, entry, placementContext(this.#house));
-    return placement?.kind === 'queue' ? nextWarning(placement.decision.retry, message.arrived, sent) : null;
-  }
+/** An entry is recipients that fare alike, by one decision. */
+function decisionNow(house: House, message: Message, { recipients, tags = [] }: QueueEntry): Decision {
+  return decisionFor(message, recipients[0] ?? 0, tags, placementContext(house));
+}
+
+/** Nobody is warned of mail that policy kept back and that is about to be tried for the first time. */
+function isYetToBeTried({ lastAttempt, nextWarning = 0, due }: QueueEntry, now: number): boolean {
+  return lastAttempt === undefined && nextWarning < due && now < due + FIRST_TRY_MS;
 }

@@ -8,6 +8,7 @@ import type { House } from './house.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
 import { suspensionOfEntry } from './put-off.ts';
 import type { Suspension } from './suspensions.ts';
+import { waitsForWindow } from './window.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -34,6 +35,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     expires: iso(entry.expires),
     hold: entry.hold?.reason ?? null,
     suspended: waitingFor(suspension),
+    window: !entry.hold && waitsForWindow(entry, now) ? iso(entry.due) : null,
     inDoubt: entry.doubt !== undefined,
     priority: priorityOf(entry),
     forcedRoute: entry.routeOverride ?? null,

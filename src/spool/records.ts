@@ -165,6 +165,8 @@ export type EntryTuple = [
   tags?: readonly string[] | null,
   edit?: EditTuple | null,
   quiet?: boolean,
+  ready?: number | null,
+  quotaWaived?: boolean,
 ];
 
 type EditTuple = readonly [
@@ -197,6 +199,8 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     entry.tags ?? null,
     entry.edit ? packEdit(entry.edit) : null,
     entry.quiet ?? false,
+    entry.ready ?? null,
+    entry.quotaWaived ?? false,
   ];
 }
 
@@ -204,7 +208,7 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
   const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, ...late] = tuple;
   const [routeOverride = null, routeReason = null, decisions = [], priority = null, ...later] = late;
-  const [tags = null, edit = null, quiet = false] = later;
+  const [tags = null, edit = null, quiet = false, ready = null, quotaWaived = false] = later;
   return {
     id,
     seq,
@@ -228,6 +232,8 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(tags === null ? {} : { tags }),
     ...(edit === null ? {} : { edit: unpackEdit(edit) }),
     ...(quiet ? { quiet } : {}),
+    ...(ready === null ? {} : { ready }),
+    ...(quotaWaived ? { quotaWaived } : {}),
   };
 }
 

@@ -45,6 +45,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     expires: '2026-11-27T10:00:00.000Z',
     hold: null,
     suspended: null,
+    window: null,
     inDoubt: false,
     priority: 'normal',
     forcedRoute: null,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { review } from '../../../src/queue/review.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
+import { policyFrom } from '../../harness/policy.ts';
 import { mail, openSpool } from '../../harness/spool.ts';
 
 const HOUR = 3_600_000;
@@ -26,4 +27,40 @@ test('what an operator held stays held', async () => {
   await spool.commit(mail(spool, { entry: { hold } }));
   expect(await review(openHouse(spool), null)).toBe(0);
   expect(spool.totals().held).toBe(1);
+});
+
+const NIGHT = 'rules: [{ name: nights, window: { hours: 22:00-06:00, zone: UTC }, route: direct }]';
+/** 12:00 UTC, years from now: the clock of a test is never behind the real one. */
+const NOON = Date.UTC(2040, 0, 2, 12);
+
+test('a window that comes, changes or goes sets the due time anew; nobody is charged', async () => {
+  const { spool } = await openSpool(temporaryFolder());
+  let policy = policyFrom(NIGHT);
+  const house = { ...openHouse(spool), policy: () => policy };
+  house.clock.advance(NOON - house.clock.now());
+  const due = NOON - HOUR;
+  const { id } = await spool.commit(mail(spool, { destinations: { 'direct example.com': 1 }, due }));
+  const dueAfter = async (yaml: string): Promise<unknown> => {
+    policy = policyFrom(yaml);
+    await review(house, null);
+    const [entry] = spool.entries(id);
+    return [entry?.due, entry?.ready, entry?.attempts];
+  };
+  expect(await dueAfter(NIGHT)).toEqual([NOON + 10 * HOUR, due, 0]);
+  expect(await review(house, null)).toBe(0);
+  expect(await dueAfter(NIGHT.replace('22:00', '20:00'))).toEqual([NOON + 8 * HOUR, due, 0]);
+  expect(await dueAfter('rules: [{ name: nights, route: direct }]')).toEqual([due, undefined, 0]);
+});
+
+test('another expiry and other warnings count from now on', async () => {
+  const { spool } = await openSpool(temporaryFolder());
+  const house = {
+    ...openHouse(spool),
+    policy: () => policyFrom('rules: [{ retry: { expire: 2d }, warn: [1h] }, { name: all, route: direct }]'),
+  };
+  const arrived = house.clock.now();
+  const { id } = await spool.commit(mail(spool, { destinations: { 'direct example.com': 1 }, due: arrived }));
+  const before = spool.message(id)?.arrived ?? 0;
+  await review(house, null);
+  expect(spool.entries(id)).toMatchObject([{ expires: before + 48 * HOUR, nextWarning: before + HOUR }]);
 });
