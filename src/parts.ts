@@ -171,6 +171,7 @@ export class Parts {
         working: redisOptions(redis.address, 'working'),
       },
       scripts: redis.scripts,
+      sharesRedis: this.#settings.redisUrl !== null,
       connections: delivery.connections,
     });
     this.#started.add(() => queue.stop());

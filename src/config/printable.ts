@@ -16,6 +16,7 @@ import type {
 } from '../policy/policy.ts';
 import { formatEndpoint } from './network.ts';
 import { printableActions, printableEnding } from './printable-actions.ts';
+import { printableQuota, printableSenderQuota } from './printable-quotas.ts';
 import { formatDuration, formatRate, formatSize } from './quantities.ts';
 import type { Settings } from './settings.ts';
 
@@ -66,14 +67,20 @@ function printablePolicy(policy: Policy): Readonly<Record<string, unknown>> {
         printableSite(site),
       ]),
     ),
+    quotas: policy.senderQuotas.map(printableSenderQuota),
     rules: [...policy.rules, policy.otherwise].map(printableRule),
   };
 }
 
 function printableRoute(route: Route): Readonly<Record<string, unknown>> {
   if (route.via === 'discard') return { via: route.via, displayName: route.displayName };
-  const { name: _, connectTimeout, rate, ...asTheyAre } = route;
-  const limits = { ...asTheyAre, rate: printableRate(rate), connectTimeout: formatDuration(connectTimeout) };
+  const { name: _, connectTimeout, rate, quotas, ...asTheyAre } = route;
+  const limits = {
+    ...asTheyAre,
+    rate: printableRate(rate),
+    quota: quotas.map(printableQuota),
+    connectTimeout: formatDuration(connectTimeout),
+  };
   return route.via === 'smarthost' ? { ...limits, ...smarthostParts(route) } : limits;
 }
 

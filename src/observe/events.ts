@@ -39,7 +39,10 @@ export type MailEvent =
       readonly event: 'accepted';
       readonly id: string;
       readonly from: string;
+      /** As they are queued. */
       readonly to: readonly string[];
+      /** As the client gave them, where policy made others of them. */
+      readonly given?: { readonly from: string; readonly to: readonly string[] };
       readonly origin: Origin;
       readonly client: string | null;
       readonly helo: string | null;
@@ -71,8 +74,22 @@ export type MailEvent =
       readonly reason: string;
       readonly dsn: string | null;
     })
-  | (OfRecipient & { readonly event: 'discarded'; readonly route: string })
+  | (OfRecipient & {
+      readonly event: 'discarded';
+      /** Null: the rule itself said so. */
+      readonly route: string | null;
+      readonly rule: string;
+    })
   | (OfRecipient & { readonly event: 'held'; readonly reason: string })
+  | (OfRecipient & { readonly event: 'postponed'; readonly reason: string; readonly until: string })
+  | {
+      readonly event: 'quota-full';
+      /** What it is of, and which: `route` `provider`. */
+      readonly of: string;
+      readonly name: string;
+      readonly quota: string;
+      readonly until: string;
+    }
   | (OfRecipient & { readonly event: 'removed'; readonly by: string })
   | {
       readonly event: 'suspended';
@@ -90,20 +107,6 @@ export type MailEvent =
       readonly by: 'operator' | 'time';
     }
   | {
-      readonly event: 'alarm';
-      readonly alarm: string;
-      readonly text: string;
-      readonly [field: string]: unknown;
-    };
-
-/** Plain lines of the daemon itself, and the mail's events. */
-export interface Observer {
-  event(event: MailEvent): void;
-  info(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
-  debug(text: string, fields?: Readonly<Record<string, unknown>>): void;
-}
-  | {
       readonly event: 'route-left';
       readonly route: string;
       readonly site: string | null;
@@ -119,3 +122,17 @@ export interface Observer {
       readonly since: string;
       readonly by: 'delivery' | 'policy' | 'time';
     }
+  | {
+      readonly event: 'alarm';
+      readonly alarm: string;
+      readonly text: string;
+      readonly [field: string]: unknown;
+    };
+
+/** Plain lines of the daemon itself, and the mail's events. */
+export interface Observer {
+  event(event: MailEvent): void;
+  info(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(text: string, fields?: Readonly<Record<string, unknown>>): void;
+  debug(text: string, fields?: Readonly<Record<string, unknown>>): void;
+}

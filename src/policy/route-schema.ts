@@ -7,7 +7,6 @@ import {
   domain,
   interval,
   ipAddress,
-  notYet,
   oneOrMore,
   parsed,
   rate,
@@ -18,6 +17,7 @@ import {
 import { parseEndpoint } from '../config/network.ts';
 import { auth, authOf, checkAuth, needsTls } from './auth-schema.ts';
 import type { HostOrder, KnownServices, SmarthostAddress } from './policy.ts';
+import { routeQuotas } from './quota-schema.ts';
 
 /** Submission (RFC 6409 §3.1) and submission over implicit TLS (RFC 8314 §3.3): what providers offer. */
 const SUBMISSION_PORT = 587;
@@ -57,7 +57,7 @@ const limits = {
   recipients: count().default(50),
   connectTimeout: interval().prefault('60s'),
   rate: rate().optional(),
-  quota: notYet(),
+  quota: routeQuotas.default([]),
   softBounce: z.boolean().optional(),
 };
 

@@ -9,17 +9,20 @@ import type { Alarms } from '../observe/alarms.ts';
 import type { Observer } from '../observe/events.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Spool } from '../spool/spool.ts';
+import type { Adaptive } from './adaptive.ts';
+import type { Budgets } from './budgets.ts';
 import { closedDoor, type Destinations } from './destinations.ts';
+import type { Detours } from './detours.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { PlacementContext } from './placement.ts';
-import type { Detours } from './detours.ts';
+import { passedByQuota } from './quotas.ts';
 import type { Rates } from './rates.ts';
 import type { SiteBook } from './site-book.ts';
 import type { Slots } from './slots.ts';
+import { detoursNow } from './ways.ts';
 
 export interface House {
   readonly spool: Spool;
-import { detoursNow } from './ways.ts';
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: Observer;
@@ -28,14 +31,15 @@ import { detoursNow } from './ways.ts';
   readonly destinations: Destinations;
   readonly dispatcher: Dispatcher;
   readonly slots: Slots;
+  readonly adaptive: Adaptive;
   readonly rates: Rates;
   readonly sites: SiteBook;
+  readonly budgets: Budgets;
+  readonly detours: Detours;
   /** The policy in force; another object after each reload. */
   readonly policy: () => Policy;
   readonly hostname: string;
   readonly postmaster: string | null;
-  readonly budgets: Budgets;
-  readonly detours: Detours;
   /** Milliseconds that an attempt after its final dot gets once `stopping` is aborted. */
   readonly shutdownTimeout: number;
   readonly stopping: AbortSignal;
@@ -48,11 +52,11 @@ export function placementContext(
 ): PlacementContext {
   const now = house.clock.now();
   const policy = house.policy();
+  const detours = detoursNow(house, policy, now);
   return {
     policy,
     now,
     door: (key) => closedDoor(house.destinations.get(key), now),
-  const detours = detoursNow(house, policy, now);
     site: (domain) => house.sites.nameOf(policy, domain),
     passed: (route, ...mail) => passedByQuota(house, route) ?? detours(route, ...mail),
   };

@@ -16,6 +16,8 @@ import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
 import { type LimitKey, type Limits, limitsOf, NO_LIMITS } from './limits.ts';
+import { isShut, meter } from './metering.ts';
+import { Presence } from './presence.ts';
 import { LONGEST_TURN_MS } from './rates.ts';
 import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
@@ -32,9 +34,6 @@ const CONNECTION_MS = 300_000;
 
 /** A run that broke is a mistake of ours: not made again at once, for ever. */
 const BROKEN_PAUSE_MS = 60_000;
-
-/** A peer that takes no more connections is asked for more after a while: it may have been other mail's. */
-const TURNED_AWAY_MS = 60_000;
 
 /** While others wait for the place, a rate's next turn must come this soon: an open connection is worth a moment. */
 const CROWDED_TURN_MS = 1_000;
@@ -73,6 +72,7 @@ class Turn {
   /** The message was placed before its site was known. */
   #siteIsNews = false;
   #limits: Limits = NO_LIMITS;
+  #presence: Presence | null = null;
   /** The outcome that is being written while the next message is already on its way. */
   #writing: Promise<void> = Promise.resolve();
 
@@ -91,7 +91,8 @@ class Turn {
     if (!claimed) return this.#isHurried() ? this.#comeBack(null) : undefined;
     this.#policy = this.#house.policy();
     const route = this.#policy.routes.get(this.#destination.route);
-    if (!route || route.via === 'discard') return claimed.claim.release();
+    if (!route || route.via === 'discard' || isShut(this.#house, this.#destination))
+      return claimed.claim.release();
     const link = await this.#link(route).catch((error: unknown) => {
       claimed.claim.release();
       throw error;
@@ -104,12 +105,13 @@ class Turn {
     const slot = await this.#slot();
     if (!slot) return first.claim.release();
     this.#destination.connected++;
+    this.#presence = new Presence(this.#house, this.#destination, this.#limits.connections, slot);
     try {
       await this.#work(first, link, route);
     } finally {
       await link.session?.close();
       this.#destination.connected--;
-      slot.release();
+      this.#presence.left();
       await this.#writing;
     }
   }
@@ -119,11 +121,19 @@ class Turn {
     while (next) {
       if (!(await this.#paced(next.claim, link))) return;
       const { clock, shutdownTimeout } = this.#house;
+      const metered = await meter(this.#house, this.#destination, next.claim);
+      if (metered.kind === 'shut') return;
+      if (metered.kind === 'moved') {
+        next = await this.#following(link);
+        continue;
+      }
       const report = await attempt(next.claim, link, { clock, stopping: this.#stopping, shutdownTimeout });
+      metered.settle(report.outcomes.values());
       if (this.#isHurried() && findingOf(report.outcomes.values()) === 'unknown') {
         return this.#comeBack(next.claim);
       }
-      if (this.#isTurnedAway(report)) return next.claim.release();
+      if (this.#presence?.isTurnedAway(report)) return next.claim.release();
+      this.#presence?.fared(report);
       const notes = this.#judge(next, report);
       await this.#writing;
       this.#writing = this.#write(next, report, notes);
@@ -177,7 +187,11 @@ class Turn {
       if (plan.kind === 'failed') throw new Error('there are no hosts to approach');
       return delivery.approach(route, plan, site);
     };
-    return { session: null, plan, approach, opened: () => this.#admission.answered() };
+    const opened = (): void => {
+      this.#admission.answered();
+      this.#presence?.opened();
+    };
+    return { session: null, plan, approach, opened };
   }
 
   /** What was found out is known to all mail from now on. */
@@ -203,28 +217,13 @@ class Turn {
     return false;
   }
 
-  /**
-   * No connection was to be had while others are at work: the peer takes no more of them (many say so with
-   * a 421). The mail goes over those that are open, and is charged nothing.
-   */
-  #isTurnedAway({ via, outcomes }: AttemptReport): boolean {
-    const { clock, observer } = this.#house;
-    const { key, connected } = this.#destination;
-    if (via !== null || connected < 2 || standing(this.#destination, clock.now()) !== 'live') return false;
-    const finding = findingOf(outcomes.values());
-    if (finding === 'open' || finding === 'unknown' || finding.permanent) return false;
-    this.#destination.notBefore = clock.now() + TURNED_AWAY_MS;
-    observer.debug('no further connection for now', { destination: key, why: finding.text });
-    return true;
-  }
-
   /** Opens or closes the destination's door by what the attempt found. */
   #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
     const { clock, dispatcher, random } = this.#house;
     const finding = findingOf(report.outcomes.values());
     this.#noteLogin(finding);
-    tried(this.#house, routed.claim, routed.decision, report.outcomes.values());
     const now = clock.now();
+    tried(this.#house, routed.claim, routed.decision, report.outcomes.values());
     // What waited for this run to find out may have more of them now.
     const isNews = finding === 'open' && standing(this.#destination, now) !== 'live';
     if (isNews) dispatcher.look(this.#destination);
@@ -269,7 +268,7 @@ class Turn {
     if (stopping.aborted || this.#destination.backOff || this.#isOutdated() || this.#isSuspended())
       return true;
     const most = route.messagesPerConnection ?? this.#site?.messagesPerConnection ?? Number.POSITIVE_INFINITY;
-    if ((link.session?.transactions ?? 0) >= most) return true;
+    if ((link.session?.transactions ?? 0) >= most || this.#presence?.isSurplus()) return true;
     const age = clock.now() - this.#startedAt;
     return age > CONNECTION_MS || (age > TURN_MS && this.#crowded());
   }

@@ -5,10 +5,12 @@ import { onTestFinished } from 'vitest';
 import { createAlarms } from '../../src/observe/alarms.ts';
 import type { MailEvent, Observer } from '../../src/observe/events.ts';
 import type { Policy } from '../../src/policy/policy.ts';
+import { Adaptive } from '../../src/queue/adaptive.ts';
+import { Budgets } from '../../src/queue/budgets.ts';
 import { Destinations } from '../../src/queue/destinations.ts';
+import { Detours } from '../../src/queue/detours.ts';
 import { Dispatcher } from '../../src/queue/dispatcher.ts';
 import type { House } from '../../src/queue/house.ts';
-import { Detours } from '../../src/queue/detours.ts';
 import { Rates } from '../../src/queue/rates.ts';
 import { SiteBook } from '../../src/queue/site-book.ts';
 import { Slots } from '../../src/queue/slots.ts';
@@ -53,10 +55,11 @@ export function openHouse(
     room,
     reached: quiet,
   });
+  const adaptive = new Adaptive();
   const slots = new Slots({
     scripts,
     clock,
-    allowed: ({ connections }) => connections,
+    allowed: (limit) => adaptive.allowed(limit),
     waiting: () => [],
     freed: (key) => dispatcher.freed(key),
     wanted: quiet,
@@ -82,14 +85,15 @@ export function openHouse(
     destinations,
     dispatcher,
     slots,
+    adaptive,
     rates: new Rates(scripts, clock),
     sites: new SiteBook(clock),
+    budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),
+    detours: new Detours(),
     policy: () => policy,
     hostname: 'relay.example.net',
     postmaster: null,
     shutdownTimeout: 30_000,
-    budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),
-    detours: new Detours(),
     stopping: stopping.signal,
     reached: quiet,
     events,

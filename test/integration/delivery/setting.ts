@@ -76,6 +76,7 @@ export const mxRoute: MxRoute = {
   connections: null,
   messagesPerConnection: null,
   rate: null,
+  quotas: [],
   recipients: 50,
   connectTimeout: 30_000,
   sources: [],

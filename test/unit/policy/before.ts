@@ -43,7 +43,10 @@ export function contextAfter(policy: Policy, row: Row, start: number): Placement
     if (wait === null) others(event, { from: From === '<>' ? '' : From, to: To });
   }
   const site = (domain: string) => sites.nameOf(policy, domain);
-  return { policy, now, door: () => null, site, passed: detoursNow({ sites, detours }, policy, now) };
+  const left = detoursNow({ sites, detours }, policy, now);
+  const passed: PlacementContext['passed'] = (route, ...mail) =>
+    route === row['Used up'] ? { reason: 'its quota', until: now + 1 } : left(route, ...mail);
+  return { policy, now, door: () => null, site, passed };
 
   function others(event: string, mail: { from: string; to: string }): void {
     const [, times, what = ''] = /^(\d+) (.+)$/.exec(event) ?? [];

@@ -33,6 +33,7 @@ test('an mx route has the numbers that a large receiver expects', () => {
     connections: null,
     messagesPerConnection: null,
     rate: null,
+    quotas: [],
     recipients: 50,
     connectTimeout: MINUTE,
     softBounce: false,

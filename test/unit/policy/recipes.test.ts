@@ -7,16 +7,18 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { loadPolicy } from '../../../src/config/load-policy.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
-import { formatDuration, formatRate, parseDuration } from '../../../src/config/quantities.ts';
+import { formatDuration, formatRate, parseDuration, parseSize } from '../../../src/config/quantities.ts';
 import type { Message } from '../../../src/mail/envelope.ts';
 import type { RouteAuth } from '../../../src/policy/auth.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
+import { quotaText, spanAt } from '../../../src/policy/quota.ts';
 import { policySchema } from '../../../src/policy/schema.ts';
 import { siteOf } from '../../../src/policy/sites.ts';
 import { enqueue } from '../../../src/queue/enqueue.ts';
 import { parseDestination } from '../../../src/queue/entry.ts';
 import { factsOf } from '../../../src/queue/placement.ts';
+import { type Moment, senderBudgets } from '../../../src/queue/quotas.ts';
 import { settle } from '../../../src/queue/settle.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { contextAfter, failed } from './before.ts';
@@ -62,22 +64,30 @@ function policyOf(yaml: string): Policy {
 
 const arrived = Date.UTC(2026, 10, 24);
 
-function messageOf({ From = '', To = '' }: Row): Message {
+function messageOf({ From = '', To = '', At, Size = '1B' }: Row): Message {
   const from = From === '<>' ? '' : From;
-  return { id: '0', origin: 'client', arrived, from, recipients: [To], size: 1, eightBit: false };
+  const size = parseSize(Size) ?? 0;
+  return { id: '0', origin: 'client', arrived: arrivalOf(At), from, recipients: [To], size, eightBit: false };
+}
+
+function arrivalOf(at: string | undefined): number {
+  return at === undefined ? arrived : Date.parse(at);
 }
 
 /** What follows for the row's recipient, in the words of the column `Then`. */
 function mailThen(policy: Policy, row: Row): Row {
   const message = messageOf(row);
-  const context = contextAfter(policy, row, arrived);
+  const context = contextAfter(policy, row, message.arrived);
   const { rule, ending, priority } = decide(policy, factsOf(message, row.To ?? '', [], context));
   const asked: Row = 'Priority' in row ? { Priority: priority } : {};
   const told = (Then: string): Row => ({ ...row, ...asked, Rule: rule, Then });
   if (ending.kind === 'reject') return told(`rejected with ${ending.reply.code} ${ending.reply.enhanced}`);
   const [entry] = enqueue(message, context).entries;
   if (!entry) return told('discarded');
-  if ((row['So far'] ?? 'new') === 'new') return told(`by ${parseDestination(entry.destination).route}`);
+  if (entry.hold) return told('held');
+  const opening = entry.due > message.arrived ? ` at ${new Date(entry.due).toISOString().slice(0, 16)}Z` : '';
+  const first = `by ${parseDestination(entry.destination).route}${opening}`;
+  if ((row['So far'] ?? 'new') === 'new') return told(first);
 
   const { failure, times, age } = soFar(row['So far'] ?? '');
   const now = arrived + age;
@@ -125,6 +135,33 @@ function routeThen(policy: Policy, row: Row): Row {
   return { ...row, Host: hosts.join(', '), TLS: route.tls, Login: loginOf(route.auth) };
 }
 
+/** When the window of a route's quota opens. */
+function windowThen(policy: Policy, row: Row): Row {
+  const route = policy.routes.get(row.Route ?? '');
+  const quotas = route && route.via !== 'discard' ? route.quotas : [];
+  const quota = quotas.find((one) => quotaText(one) === row.Quota);
+  if (!quota) throw new Error(`${row.Route} has no quota ${row.Quota}`);
+  const { end } = spanAt(quota.window, Date.parse(row['Used up at'] ?? ''));
+  return { ...row, Opens: new Date(end).toISOString().replace('.000', '') };
+}
+
+/** The quotas that a sender's mail comes under. */
+function sentUnder(policy: Policy, row: Row): Row {
+  const { Sender = '', Client = '' } = row;
+  const from = Sender === '<>' ? '' : Sender;
+  const mail = { from, client: { address: Client, helo: 'x', listenerPort: 25 } };
+  const under = (moment: Moment): string => {
+    const budgets = senderBudgets(policy, mail, moment);
+    const texts = budgets.flatMap(({ key, quotas }) => quotas.map((quota) => `${key} ${quotaText(quota)}`));
+    return texts.join(', ').replaceAll('accepted ', '') || 'none';
+  };
+  return {
+    ...row,
+    'Quotas of what is sent': under('attempt'),
+    'Of what is accepted': under('acceptance'),
+  };
+}
+
 test('every file on the page is a recipe with lines to check', () => {
   expect(recipes.length).toBeGreaterThanOrEqual(10);
   expect(page.match(/^```yaml$/gm)).toHaveLength(recipes.length);
@@ -135,6 +172,8 @@ test.each(recipes)('$title', ({ yaml, rows }) => {
   const policy = policyOf(yaml);
   const found = rows.map((row) => {
     if ('Domain' in row) return siteThen(policy, row);
+    if ('Sender' in row) return sentUnder(policy, row);
+    if ('Quota' in row) return windowThen(policy, row);
     return 'Route' in row ? routeThen(policy, row) : mailThen(policy, row);
   });
   expect(found).toEqual(rows);

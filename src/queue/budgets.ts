@@ -1,0 +1,236 @@
+// Budgets that all daemons on one Redis share: so much in a window, counted exactly, kept across losses of Redis.
+// quotas.ts reserves before an attempt and gives back what was surely not sent; anything that has a budget may.
+// Never knows what a budget is for: keys and quotas are its caller's.
+import type { Clock, Timer } from '../clock/clock.ts';
+import type { Quota } from '../policy/quota.ts';
+import type { Scripts } from '../redis/scripts.ts';
+import type { Spool } from '../spool/spool.ts';
+import { Account, type Full } from './budget-account.ts';
+import { counterName, type Mark } from './budget-counter.ts';
+import { type AccountNote, BUDGET_NOTES } from './budget-lending.ts';
+import { lifeOf } from './budget-script.ts';
+
+export type { Full } from './budget-account.ts';
+
+export interface Budget {
+  /** `route provider`: the same for all that count together. */
+  readonly key: string;
+  /** All hold at a time. */
+  readonly quotas: readonly Quota[];
+}
+
+/** What a reservation is good for: to be settled once, whatever happened. */
+export interface Reservation {
+  /** Of those that were asked for, from the first on. */
+  readonly recipients: number;
+  /** What keeps the others, if there are any. */
+  readonly full: Full | null;
+  /** The attempt is over and `kept` of the recipients may have got the mail: the others are given back. */
+  settle(kept: number): void;
+}
+
+/** Where nothing is granted and nobody is full: milliseconds to wait. */
+export type Reserving = Reservation | { readonly away: number };
+
+export interface BudgetsOptions {
+  readonly scripts: Scripts;
+  readonly spool: Pick<Spool, 'id' | 'change' | 'notes'>;
+  readonly clock: Clock;
+  /** Whether other daemons may be on this Redis. */
+  readonly isShared: boolean;
+  /** Something can be used again before the window said so. */
+  readonly opened: (key: string) => void;
+  /** Once a window. */
+  readonly usedUp: (full: Full) => void;
+}
+
+/** How often time is looked at. */
+const TICK_MS = 1_000;
+
+/** Three ticks: every daemon has seen by then that Redis lost something, and said what it has. */
+const SETTLE_MS = 3 * TICK_MS;
+
+/** A window that is over is forgotten, with its note, within this time. */
+const SWEEP_MS = 60_000;
+
+const NOTHING: Reservation = { recipients: Number.POSITIVE_INFINITY, full: null, settle: () => undefined };
+
+export class Budgets {
+  readonly #options: BudgetsOptions;
+  readonly #settle: number;
+  readonly #accounts = new Map<string, Account>();
+  /** Of an earlier process, until the account is opened. */
+  readonly #notes = new Map<string, AccountNote>();
+  /** Windows whose end was told: until when, by budget and counter. */
+  readonly #told = new Map<string, number>();
+  #life: string | null = null;
+  #timer: Timer | null = null;
+  #sweptAt = 0;
+  #stopped = false;
+
+  constructor(options: BudgetsOptions) {
+    this.#options = options;
+    this.#settle = options.isShared ? SETTLE_MS : 0;
+  }
+
+  start(): void {
+    for (const [name, note] of this.#options.spool.notes(BUDGET_NOTES)) {
+      this.#notes.set(name.slice(BUDGET_NOTES.length), note as AccountNote);
+    }
+    this.#tick();
+  }
+
+  /** Gives away what is lent and not used. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await Promise.all([...this.#accounts.values()].map((account) => account.close()));
+  }
+
+  /** Something under all budgets for at most so many recipients of one message. Never rejects. */
+  reserve(budgets: readonly Budget[], recipients: number): Reserving | Promise<Reserving> {
+    return budgets.length === 0 ? NOTHING : this.#reserve(budgets, recipients);
+  }
+
+  async #reserve(budgets: readonly Budget[], recipients: number): Promise<Reserving> {
+    const taken: Taken[] = [];
+    let full: Full | null = null;
+    let fits = recipients;
+    for (const budget of budgets) {
+      const account = this.#account(budget);
+      const taking = await account.take(fits);
+      if ('marks' in taking) {
+        taken.push({ account, marks: taking.marks });
+        if (taking.recipients < fits) full = account.full();
+        fits = taking.recipients;
+        continue;
+      }
+      for (const one of taken) one.account.giveBack(one.marks);
+      if ('away' in taking) return taking;
+      return this.#nothing(taking.full);
+    }
+    // What a later budget had less room for is not used under an earlier one.
+    for (const one of taken) one.account.giveBack(beyond(one.marks, fits));
+    return reservation(taken, fits, full);
+  }
+
+  /** Counts what happens here and now; daemons hear of each other's within a second. Nothing is counted when it is too much. */
+  reserveAtOnce(budgets: readonly Budget[], recipients: number): Reservation {
+    const taken: Taken[] = [];
+    for (const budget of budgets) {
+      const account = this.#account(budget);
+      const marks = account.takeAtOnce(recipients);
+      if ('until' in marks) {
+        for (const one of taken) one.account.giveBack(one.marks);
+        return this.#nothing(marks);
+      }
+      taken.push({ account, marks });
+    }
+    return reservation(taken, recipients, null);
+  }
+
+  #nothing(full: Full): Reservation {
+    const { clock, usedUp } = this.#options;
+    const { key, quota, until } = full;
+    const name = `${key} ${counterName(quota)}`;
+    const now = clock.now();
+    if ((this.#told.get(name) ?? 0) <= now) {
+      // A rolling window opens bit by bit; it is told once a length of it.
+      this.#told.set(name, quota.window.kind === 'calendar' ? until : now + quota.window.length);
+      usedUp(full);
+    }
+    return { recipients: 0, full, settle: () => undefined };
+  }
+
+  /** Why nothing of the budget can be used now, as far as this daemon knows; null: something can. */
+  full(key: string): Full | null {
+    return this.#accounts.get(key)?.full() ?? null;
+  }
+
+  /** How things stand, as far as this daemon knows. */
+  account(budget: Budget): Account {
+    return this.#account(budget);
+  }
+
+  /** Those that were used here lately, with their keys. */
+  accounts(): Iterable<Account> {
+    return this.#accounts.values();
+  }
+
+  #account({ key, quotas }: Budget): Account {
+    const known = this.#accounts.get(key);
+    if (known) {
+      known.follow(quotas);
+      return known;
+    }
+    const account = new Account(key, quotas, this.#notes.get(key), {
+      ...this.#options,
+      settle: this.#settle,
+    });
+    this.#notes.delete(key);
+    this.#accounts.set(key, account);
+    return account;
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    const now = this.#options.clock.now();
+    for (const account of this.#accounts.values()) account.tick(now);
+    if (this.#settle > 0) void this.#listen();
+    if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now);
+    this.#timer = this.#options.clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** After a loss of Redis every daemon says what it has before anybody is lent more. */
+  async #listen(): Promise<void> {
+    const life = await lifeOf(this.#options.scripts, this.#settle);
+    if (life === null || life === this.#life) return;
+    this.#life = life;
+    for (const account of this.#accounts.values()) account.assert();
+  }
+
+  #sweep(now: number): void {
+    this.#sweptAt = now;
+    for (const [name, until] of this.#told) if (until <= now) this.#told.delete(name);
+    const forgotten: Record<string, null> = {};
+    for (const [key, account] of this.#accounts) {
+      if (!account.isOver(now)) continue;
+      this.#accounts.delete(key);
+      forgotten[BUDGET_NOTES + key] = null;
+    }
+    for (const [key, note] of this.#notes) {
+      if (Object.values(note).some((all) => all.some(([, until]) => until > now))) continue;
+      this.#notes.delete(key);
+      forgotten[BUDGET_NOTES + key] = null;
+    }
+    // A note that stays is looked at again after the next start.
+    if (Object.keys(forgotten).length > 0)
+      this.#options.spool.change({ notes: forgotten }).catch(() => undefined);
+  }
+}
+
+interface Taken {
+  readonly account: Account;
+  readonly marks: readonly Mark[];
+}
+
+function reservation(taken: readonly Taken[], recipients: number, full: Full | null): Reservation {
+  let isSettled = false;
+  return {
+    recipients,
+    full,
+    settle(kept) {
+      if (isSettled) return;
+      isSettled = true;
+      for (const { account, marks } of taken) account.giveBack(beyond(marks, kept));
+    },
+  };
+}
+
+/** What the marks have for more recipients than these. */
+function beyond(marks: readonly Mark[], recipients: number): Mark[] {
+  return marks.flatMap((mark) => {
+    const amount = mark.amount - mark.counter.costOf(recipients);
+    return amount > 0 ? [{ ...mark, amount }] : [];
+  });
+}
