@@ -103,7 +103,7 @@ describe('relocation', () => {
     const { change, discarded } = relocate(before, place(to, [0, 1, 2, 3], before, placing(POLICY)), ARRIVED);
     expect(change.remove).toEqual([]);
     expect(change.ended).toEqual({ discarded: 1 });
-    expect(discarded).toEqual([{ index: 2, route: 'drop' }]);
+    expect(discarded).toEqual([{ index: 2, route: 'drop', rule: 'rule 2' }]);
     expect(change.put).toMatchObject([
       {
         seq: 0,
