@@ -59,13 +59,14 @@ export function loadPolicy(
   const parts = files.map((file) => policySchema(names, knownServices).parse(usable(file)));
   const unending = rewriteProblems(files, parts);
   if (unending.length > 0) return { problems: inReadingOrder([...problems, ...unending]) };
-  const policy = compilePolicy(merged(parts), softBounce);
+  const data = merged(parts);
+  const policy = compilePolicy(data, softBounce);
   const tests = files.flatMap((file, i) => runTests(policy, file, parts[i]?.tests ?? []));
   const failing = tests.flatMap((test) => test.problems);
   if (failing.length > 0 && failingTests === 'refuse') {
     return { problems: inReadingOrder([...problems, ...failing]) };
   }
-  const doubts = doubtsAbout(policy).map((doubt) => doubtAt(doubt, files));
+  const doubts = doubtsAbout(policy, data).map((doubt) => doubtAt(doubt, files));
   const read = files.flatMap((file) => [file.document.file, ...file.secretFiles]);
   const warnings = inReadingOrder([...problems, ...doubts]);
   return { policy, files: [...new Set([path, ...read])], warnings, tests };
@@ -138,18 +139,30 @@ function holderOf(
   { about }: Doubt,
   files: readonly PolicyFile[],
 ): { readonly file: PolicyFile | undefined; readonly path: Path } {
-  if (about.kind === 'rule') return ruleAt(about.index, files);
-  if (about.kind === 'policy') return { file: files.at(-1), path: ['rules'] };
-  const file = files.find((one) => namesIn([one]).routes.includes(about.name));
-  return { file, path: ['routes', about.name] };
+  switch (about.kind) {
+    case 'rule':
+      return ruleAt(about.index, about.keys ?? [], files);
+    case 'policy':
+      return { file: files.at(-1), path: ['rules'] };
+    case 'route':
+      return {
+        file: files.find((one) => namesIn([one]).routes.includes(about.name)),
+        path: ['routes', about.name],
+      };
+    case 'schedule':
+      return {
+        file: files.find((one) => namesIn([one]).schedules.includes(about.name)),
+        path: ['retry', about.name],
+      };
+  }
 }
 
-/** The rule with this number among the rules of all files. */
-function ruleAt(index: number, files: readonly PolicyFile[]) {
+/** `keys` in the rule with this number among the rules of all files. */
+function ruleAt(index: number, keys: Path, files: readonly PolicyFile[]) {
   let left = index;
   for (const file of files) {
     const rules = rulesOf(file).length;
-    if (left < rules) return { file, path: ['rules', left] };
+    if (left < rules) return { file, path: ['rules', left, ...keys] };
     left -= rules;
   }
   return { file: undefined, path: [] };

@@ -2,9 +2,8 @@
 // load-policy.ts calls it with the data of all files; evaluate.ts, schedule.ts and sites.ts use the result.
 // Never fails: whatever can be wrong was found by the schema.
 import { Schedules } from './compile-retry.ts';
-import type { ConditionsData } from './condition-schema.ts';
-import { compileConditions, headerFieldsOf, timesOf } from './conditions.ts';
-import { AddressSet, DomainSet } from './match.ts';
+import { compileConditions, conditionsOf, headerFieldsOf, timesOf } from './conditions.ts';
+import { AddressSet, DomainSet, patternText } from './match.ts';
 import type {
   Fallback,
   FallbackMemory,
@@ -130,7 +129,9 @@ function limitsOf(
 }
 
 function compileSenderQuota({ for: patterns, ...quota }: SenderQuotaData): SenderQuota {
-  return { ...quota, for: patterns && new AddressSet(patterns) };
+  if (patterns === null) return { ...quota, for: null };
+  const senders = new AddressSet(patterns);
+  return { ...quota, for: { patterns: patterns.map(patternText), has: (sender) => senders.has(sender) } };
 }
 
 function compileSiteRule(name: string, data: SiteData, defaultSite: Site): SiteRule {
@@ -165,10 +166,6 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
     ...(data.fallback === undefined ? {} : { fallback: compileFallback(data.fallback) }),
     ...settingsOf(data),
   };
-}
-
-function conditionsOf(when: RuleData['when']): ConditionsData {
-  return when === undefined || when === 'any' ? {} : when;
 }
 
 /** Those that are used as they are written. */

@@ -32,6 +32,11 @@ export function compileConditions(when: ConditionsData): Condition[] {
   return conditions.filter((condition) => condition !== undefined);
 }
 
+/** `when: any`, or no `when`, is no condition at all. */
+export function conditionsOf(when: ConditionsData | 'any' | undefined): ConditionsData {
+  return when === undefined || when === 'any' ? {} : when;
+}
+
 /** The header fields that must be kept for these conditions, in lower case. */
 export function headerFieldsOf({ headerFrom, header, any, not }: ConditionsData): string[] {
   const named = Object.keys(header ?? {}).map((name) => name.toLowerCase());

@@ -97,6 +97,11 @@ export class DomainSet {
     for (const parent of parents) if (this.#parents.has(parent)) return true;
     return false;
   }
+
+  /** Whether all domains below this one are in it. */
+  hasAllBelow(domain: string): boolean {
+    return this.#parents.has(domain) || parentsOf(domain).some((parent) => this.#parents.has(parent));
+  }
 }
 
 /** Addresses by any of the patterns. */
@@ -123,4 +128,42 @@ export class AddressSet {
       this.#locals.has(subject.local)
     );
   }
+
+  /** Whether all addresses that fit the pattern are in it, by one of its own patterns. */
+  covers(pattern: AddressPattern): boolean {
+    switch (pattern.kind) {
+      case 'address':
+        return this.has(subjectOf(pattern.address));
+      case 'domain':
+        return this.#domains.has(pattern.domain);
+      case 'below':
+        return this.#domains.hasAllBelow(pattern.domain);
+      case 'local':
+        return this.#locals.has(pattern.local);
+      case 'null-sender':
+        return this.#nullSender;
+    }
+  }
+}
+
+/** Whether no address fits both. */
+export function areApart(one: AddressPattern, other: AddressPattern): boolean {
+  if (one.kind === 'null-sender' || other.kind === 'null-sender') return one.kind !== other.kind;
+  if (one.kind === 'local' || other.kind === 'local') {
+    const locals = [one, other].map(localOf);
+    return locals.every((local) => local !== null) && locals[0] !== locals[1];
+  }
+  if (one.kind === 'below' && other.kind === 'below') {
+    return !isOrIsBelow(one.domain, other.domain) && !isOrIsBelow(other.domain, one.domain);
+  }
+  return !new AddressSet([one]).covers(other) && !new AddressSet([other]).covers(one);
+}
+
+function localOf(pattern: AddressPattern): string | null {
+  if (pattern.kind === 'local') return pattern.local;
+  return pattern.kind === 'address' ? subjectOf(pattern.address).local : null;
+}
+
+function isOrIsBelow(domain: string, parent: string): boolean {
+  return domain === parent || domain.endsWith(`.${parent}`);
 }

@@ -1,32 +1,33 @@
-// Doubts about a policy that is not wrong: rules that no mail reaches, routes that no rule takes.
+// Doubts about a policy that is not wrong: rules that no mail reaches, routes and schedules that no rule takes.
 // load-policy.ts turns them into warnings at their place in the file.
 // Never refuses anything.
 import type { Policy, Rule } from './policy.ts';
+import { doubtsAboutRules } from './rule-doubts.ts';
+import type { PolicyData } from './schema.ts';
 
 export interface Doubt {
-  readonly about:
-    | { readonly kind: 'rule'; readonly index: number }
+  readonly about: /** `keys` lead from the rule to what is meant. */
+    | { readonly kind: 'rule'; readonly index: number; readonly keys?: readonly string[] }
     | { readonly kind: 'route'; readonly name: string }
+    | { readonly kind: 'schedule'; readonly name: string }
     | { readonly kind: 'policy' };
   readonly message: string;
 }
 
-export function doubtsAbout(policy: Policy): Doubt[] {
-  const last = policy.rules.findIndex((rule) => rule.ending !== undefined && rule.when.length === 0);
-  return [...unreachedRules(policy.rules, last), ...openEnd(policy, last), ...unusedRoutes(policy)];
-}
-
-function unreachedRules(rules: readonly Rule[], last: number): Doubt[] {
-  if (last < 0) return [];
-  return rules.slice(last + 1).map((_, index) => ({
-    about: { kind: 'rule', index: last + 1 + index },
-    message: `no mail comes here: the rule "${rules[last]?.name}" ends for every mail`,
-  }));
+/** `data` is what the policy was made of: it still knows what conditions look at. */
+export function doubtsAbout(policy: Policy, data: Pick<PolicyData, 'rules' | 'retry'>): Doubt[] {
+  return [
+    ...doubtsAboutRules(policy, data.rules),
+    ...openEnd(policy),
+    ...unusedRoutes(policy),
+    ...unusedSchedules(data),
+  ];
 }
 
 /** Only where somebody has written rules or routes: without them, the built-in rule is the policy. */
-function openEnd(policy: Policy, last: number): Doubt[] {
-  if (last >= 0 || (policy.rules.length === 0 && policy.routes.size === 1)) return [];
+function openEnd(policy: Policy): Doubt[] {
+  const hasLast = policy.rules.some((rule) => rule.when.length === 0 && staysTrue(rule));
+  if (hasLast || (policy.rules.length === 0 && policy.routes.size === 1)) return [];
   const { ending } = policy.otherwise;
   const way = ending.kind === 'route' ? ending.routes.join(', ') : ending.kind;
   return [
@@ -35,6 +36,11 @@ function openEnd(policy: Policy, last: number): Doubt[] {
       message: `mail that no rule ends takes the route ${way}: say so in a last rule`,
     },
   ];
+}
+
+/** Rules that discard or redirect are passed over once the mail is queued: others may end for it then. */
+export function staysTrue({ ending }: Pick<Rule, 'ending'>): boolean {
+  return ending !== undefined && ending.kind !== 'discard' && ending.kind !== 'redirect';
 }
 
 function unusedRoutes(policy: Policy): Doubt[] {
@@ -46,4 +52,11 @@ function unusedRoutes(policy: Policy): Doubt[] {
 
 function routesOf(rule: Rule): readonly string[] {
   return rule.ending?.kind === 'route' ? rule.ending.routes : [];
+}
+
+function unusedSchedules({ rules, retry }: Pick<PolicyData, 'rules' | 'retry'>): Doubt[] {
+  const taken = new Set<unknown>(['default', ...rules.map((rule) => rule.retry)]);
+  return Object.keys(retry)
+    .filter((name) => !taken.has(name))
+    .map((name) => ({ about: { kind: 'schedule', name }, message: 'no rule takes this schedule' }));
 }

@@ -6,12 +6,9 @@ import { expect, test } from 'vitest';
 import { conditions } from '../../../src/policy/condition-schema.ts';
 import { compileConditions, headerFieldsOf } from '../../../src/policy/conditions.ts';
 import { factsFrom } from '../../../src/policy/facts.ts';
-import type { MailFacts, Truth } from '../../../src/policy/policy.ts';
+import type { Truth } from '../../../src/policy/policy.ts';
+import { addresses, someWhen, someWorld, type When, type World } from '../../harness/conditions.ts';
 import { Chance } from '../../harness/random.ts';
-
-interface World extends MailFacts {
-  readonly openTags?: readonly string[];
-}
 
 const mail: World = { from: 'ann@example.net', to: 'bob@example.org' };
 
@@ -135,56 +132,6 @@ test('all conditions, nested at random, agree with the model', () => {
   }
   expect(Math.min(...[true, false, null].map((truth) => seen.get(truth) ?? 0))).toBeGreaterThan(200);
 });
-
-type When = Readonly<Record<string, unknown>>;
-
-const addresses = ['ann@a.example', 'bob@x.a.example', 'root@b.example', 'ann@y.x.a.example'];
-const patterns = ['a.example', '*.a.example', 'ann@*', 'root@b.example', '*.example'];
-const networks = ['10.1.0.0/16', '10.1.2.0/31', '2001:db8::/32', '::/1', '10.1.2.3'];
-const clients = ['10.1.2.3', '10.2.0.1', '2001:db8::5', 'fe80::1'];
-const names = ['a', 'b', 'c'];
-const globs = ['*', 'ab', 'a*', '*b', 'a*b*', '*ab*ab*', 'b*a'];
-
-function someWhen(chance: Chance, depth: number): When {
-  const some = (items: readonly string[]): string[] => chance.list(1, 2, () => chance.pick(items));
-  const nested = (): When[] => chance.list(1, 2, () => someWhen(chance, depth - 1));
-  const kinds: readonly (() => When)[] = [
-    () => ({ to: some(patterns) }),
-    () => ({ from: some([...patterns, '<>']) }),
-    () => ({ user: some(names) }),
-    () => ({ client: some(networks) }),
-    () => ({ site: some(names) }),
-    () => ({ tag: some(names) }),
-    () => ({ header: { Subject: some(globs) } }),
-    () => ({ headerFrom: some(patterns) }),
-    () => ({ size: some(['>10B', '>=20B', '<15B', '<=20B']) }),
-    () => ({ time: { hours: chance.pick(['06:00-22:00', '22:00-06:00']), zone: 'UTC' } }),
-    ...(depth > 0 ? [() => ({ not: nested() }), () => ({ any: nested() })] : []),
-  ];
-  return Object.assign({}, ...chance.list(1, 2, () => chance.pick(kinds)()));
-}
-
-function someWorld(chance: Chance): World {
-  const maybe = <K extends string, T>(key: K, make: () => T) =>
-    chance.int(4) === 0 ? {} : { [key]: make() };
-  const text = (): string => chance.list(0, 7, () => chance.pick(['a', 'b', 'B'])).join('');
-  const field = (make: () => string) => chance.list(0, 2, make);
-  return {
-    from: chance.pick([...addresses, '']),
-    to: chance.pick(addresses),
-    tags: chance.list(0, 2, () => chance.pick(names)),
-    openTags: chance.list(0, 1, () => chance.pick(names)),
-    ...maybe('user', () => chance.pick([...names, 'A', null])),
-    ...maybe('client', () => chance.pick([...clients, null])),
-    ...maybe('site', () => chance.pick([...names, null])),
-    ...maybe('size', () => chance.pick([5, 10, 15, 20, 25])),
-    ...maybe('at', () => chance.int(86_400_000)),
-    ...maybe('header', () => ({
-      subject: field(text),
-      from: field(() => chance.list(0, 2, () => `N <${chance.pick(addresses)}>`).join(', ')),
-    })),
-  };
-}
 
 /** Kleene's logic as numbers would have it: false below unknown below true. */
 const ranks: readonly Truth[] = [false, null, true];
