@@ -8,10 +8,11 @@ import { type Field, lines } from './sections.ts';
 import { count, failureText, hintText, momentText, plain, untilText } from './text.ts';
 
 export function explanationFields(explanation: Explanation, now: number): Field[] {
-  const { trace, reject, present } = explanation;
+  const { trace, reject, hold, present } = explanation;
   const rules = trace.map(traceField);
   if (reject !== null)
     return [...rules, ['answer', plain(`${reject.code} ${reject.enhanced} ${reject.text}`)]];
+  if (hold !== null) return [...rules, ['held', plain(hold)]];
   return [...rules, ...settingFields(explanation), ...(present === null ? [] : presentFields(present, now))];
 }
 
@@ -21,7 +22,7 @@ function traceField({ rule, matched, failed, held, gave }: RuleTrace): Field {
   return ['yes', plain(`${rule}: ${why}${gave.length === 0 ? '' : `; gives ${gave.join(', ')}`}`)];
 }
 
-function settingFields({ routes, fallback, retry, site }: DecisionView): Field[] {
+function settingFields({ routes, fallback, retry, window, bounces, site }: DecisionView): Field[] {
   const classes = Object.entries(retry.classes);
   const tries = retry.attempts === null ? '' : `, ${count(retry.attempts, 'attempt', 'attempts')} at most`;
   const fields: Field[] = lines('routes', routes.map(routeText));
@@ -29,6 +30,8 @@ function settingFields({ routes, fallback, retry, site }: DecisionView): Field[]
   fields.push(['retry', `${plain(retry.name)}: ${scheduleText(retry)}${tries}`]);
   fields.push(...classes.map(([name, one]): Field => ['', `${name}: ${scheduleText(one)}`]));
   fields.push(['warnings', retry.warn.length === 0 ? 'none' : `after ${retry.warn.join(', ')}`]);
+  if (window !== null) fields.push(['window', plain(window)]);
+  if (bounces !== 'sender') fields.push(['bounces', `to ${plain(bounces)}`]);
   if (routes.some(({ via }) => via === 'mx')) fields.push(['site', siteText(site)]);
   return fields;
 }
@@ -90,7 +93,8 @@ function presentFields(present: Present, now: number): Field[] {
   return fields;
 }
 
-function levelText({ of, open, connections, wait }: Present['limits'][number]): string {
+function levelText({ of, open, allowed, connections, wait }: Present['limits'][number]): string {
   const pace = wait === null ? '' : `, next message ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
-  return plain(`${of}: ${open} of ${count(connections, 'connection', 'connections')} open${pace}`);
+  const most = allowed === connections ? '' : ` (${connections} at most)`;
+  return plain(`${of}: ${open} of ${count(allowed, 'connection', 'connections')} open${most}${pace}`);
 }

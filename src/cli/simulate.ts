@@ -71,7 +71,7 @@ function timeLine({ steps, ended }: Simulation, start: number, width: number | n
 }
 
 function rowOf(step: Step, start: number): Row {
-  const route = step.what === 'attempt' || step.what === 'discarded' ? step.route : '';
+  const route = step.what === 'attempt' || step.what === 'discarded' ? (step.route ?? '') : '';
   return { cells: [momentText(iso(step.at)), elapsedText(step.at - start), route, plain(wordsOf(step))] };
 }
 
@@ -85,6 +85,10 @@ function wordsOf(step: Step): string {
       return attemptText(step);
     case 'fallback':
       return `moves to ${step.to}: ${step.reason}`;
+    case 'held':
+      return `held: ${step.reason}`;
+    case 'let-go':
+      return 'let go, for it is another time of day';
     case 'warning':
       return `warning ${step.number} to the sender: it is late`;
     case 'expired':

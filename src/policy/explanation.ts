@@ -3,7 +3,9 @@
 // Never shows a login, and never looks anything up.
 import { formatEndpoint } from '../config/network.ts';
 import { formatDuration, formatRate, formatShare } from '../config/quantities.ts';
+import type { Priority } from '../queue/entry.ts';
 import { explain, type Stage } from './evaluate.ts';
+import { hoursText } from './hours.ts';
 import type {
   Fallback,
   MailFacts,
@@ -17,6 +19,7 @@ import type {
   Site,
   TlsPolicy,
 } from './policy.ts';
+import { bouncesText } from './settings.ts';
 import { domainSiteOf } from './sites.ts';
 
 /** Durations as people write them: `4h`. */
@@ -70,6 +73,8 @@ export interface DecisionView {
   readonly trace: readonly RuleTrace[];
   /** The answer at RCPT; null: it is taken. */
   readonly reject: RejectReply | null;
+  /** Why it is kept until somebody, or another hour, releases it; null: it is not. */
+  readonly hold: string | null;
   /** In the order to take them; empty for what is rejected. */
   readonly routes: readonly RouteView[];
   readonly fallback: {
@@ -84,6 +89,11 @@ export interface DecisionView {
     } | null;
   };
   readonly retry: RetryView;
+  readonly priority: Priority;
+  /** When attempts may be made, `07:00-20:00 mon,tue Europe/Madrid`; null: always. */
+  readonly window: string | null;
+  /** Who hears of failures: `sender`, `nobody` or an address. */
+  readonly bounces: string;
   /** For the direct routes of the list; null without one, and while nobody knows the domain's MX hosts. */
   readonly site: SiteView | null;
 }
@@ -95,7 +105,7 @@ export function explainMail(
   site: Site | null,
   stage: Stage = 'acceptance',
 ): DecisionView {
-  const { rule, trace, ending, fallback, retry } = explain(policy, mail, stage);
+  const { rule, trace, ending, fallback, retry, priority, window, bounces } = explain(policy, mail, stage);
   const names = ending.kind === 'route' ? ending.routes : [];
   const routes = names.flatMap((name) => policy.routes.get(name) ?? []);
   return {
@@ -103,9 +113,13 @@ export function explainMail(
     rule,
     trace,
     reject: ending.kind === 'reject' ? ending.reply : null,
+    hold: ending.kind === 'hold' ? ending.reason : null,
     routes: routes.map(routeView),
     fallback: fallbackView(fallback),
     retry: retryView(retry),
+    priority,
+    window: window && hoursText(window),
+    bounces: bouncesText(bounces),
     site: routes.some(({ via }) => via === 'mx') ? siteView(policy, mail.to, site) : null,
   };
 }

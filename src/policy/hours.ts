@@ -47,6 +47,12 @@ export function nextChange(hours: Hours, at: number): number | null {
   return null;
 }
 
+/** The first moment after `at` at which any of these begin or end; infinity: none does. */
+export function firstChange(times: readonly Hours[], at: number): number {
+  const changes = times.map((hours) => nextChange(hours, at) ?? Number.POSITIVE_INFINITY);
+  return Math.min(Number.POSITIVE_INFINITY, ...changes);
+}
+
 /** The next time of day at which they begin or end, or midnight, as long as the clocks stay as they are. */
 function nextMark({ hours, zone }: Hours, at: number): number {
   const sinceMidnight = modulo(at + offsetAt(zone, at), DAY);

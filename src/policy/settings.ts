@@ -48,6 +48,7 @@ export function endingText(ending: RuleEnding): string {
   }
 }
 
-function bouncesText(bounces: Bounces): string {
+/** `sender`, `nobody`, or the address. */
+export function bouncesText(bounces: Bounces): string {
   return bounces.to === 'address' ? bounces.address : bounces.to;
 }

@@ -4,6 +4,7 @@
 import { domainOf, type Message } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
 import { explainMail } from '../policy/explanation.ts';
+import { nextOpening } from '../policy/hours.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
 import { siteNamed } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
@@ -83,7 +84,8 @@ function presentOf(
     suspension?.until ?? 0,
     destination?.notBefore ?? 0,
   );
-  const ready = Math.max(entry?.due ?? now, open);
+  const ready = Math.max(entry?.due ?? now, open, now);
+  const next = decision.window === null ? ready : nextOpening(decision.window, ready);
   return {
     route: name,
     reason,
@@ -92,7 +94,7 @@ function presentOf(
     limits: levels(house, route, site),
     ...closing(destination),
     suspended: waitingFor(suspension),
-    next: entry?.hold ? null : new Date(Math.max(ready, now)).toISOString(),
+    next: entry?.hold ? null : new Date(next).toISOString(),
   };
 }
 
@@ -121,10 +123,11 @@ function levels(
   const { connections, messageRates } = limitsOf(route, route.via === 'mx' ? site : null);
   const wait = (of: LimitKey): number | null =>
     messageRates.some(({ key }) => key === of) ? Math.ceil(house.rates.wait(of)) : null;
-  return connections.map(({ key, connections }) => ({
-    of: key,
-    open: house.slots.open(key),
-    connections,
-    wait: wait(key),
+  return connections.map((limit) => ({
+    of: limit.key,
+    open: house.slots.open(limit.key),
+    allowed: house.adaptive.allowed(limit),
+    connections: limit.connections,
+    wait: wait(limit.key),
   }));
 }

@@ -2,8 +2,8 @@
 // queued mail is gone over once. queue.ts starts it; hours.ts knows the moments, review.ts does the work.
 // Never reviews for a moment that changes nothing: policies without times have none.
 import type { Timer } from '../clock/clock.ts';
-import { nextChange } from '../policy/hours.ts';
-import type { Hours, Policy } from '../policy/policy.ts';
+import { firstChange } from '../policy/hours.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { House } from './house.ts';
 import { review } from './review.ts';
 
@@ -24,7 +24,7 @@ export class PolicyClock {
     this.#house = house;
     this.#policy = house.policy();
     this.#since = house.clock.now();
-    this.#until = nextBoundary(this.#policy.times, this.#since);
+    this.#until = firstChange(this.#policy.times, this.#since);
   }
 
   /** Begins with a review, if anything can have changed while nobody ran: what policy holds was held by the old one. */
@@ -51,12 +51,12 @@ export class PolicyClock {
   #isOver(): boolean {
     const now = this.#house.clock.now();
     const policy = this.#house.policy();
-    if (policy !== this.#policy) this.#until = nextBoundary(policy.times, this.#since);
+    if (policy !== this.#policy) this.#until = firstChange(policy.times, this.#since);
     this.#policy = policy;
     const isSetBack = now < this.#since && policy.times.length > 0;
     if (now < this.#until && !isSetBack) return false;
     this.#since = now;
-    this.#until = nextBoundary(policy.times, now);
+    this.#until = firstChange(policy.times, now);
     return true;
   }
 
@@ -70,10 +70,4 @@ export class PolicyClock {
       observer.warn('a review broke off', { error: String(error) });
     }
   }
-}
-
-/** The first moment after `at` at which any of these hours begin or end. */
-function nextBoundary(times: readonly Hours[], at: number): number {
-  const changes = times.map((hours) => nextChange(hours, at) ?? Number.POSITIVE_INFINITY);
-  return Math.min(Number.POSITIVE_INFINITY, ...changes);
 }

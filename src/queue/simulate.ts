@@ -4,23 +4,25 @@
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
+import { firstChange } from '../policy/hours.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
-import { nextWarning } from '../policy/schedule.ts';
 import { answered, findingOf } from './backoff.ts';
 import { closedDoor, Destinations } from './destinations.ts';
 import { enqueue } from './enqueue.ts';
-import { parseDestination, type QueueEntry } from './entry.ts';
-import { place, routeChoice } from './placement.ts';
+import { parseDestination, type QueueEntry, withDue } from './entry.ts';
+import { decisionFor, place, routeChoice } from './placement.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { isSoftBounce, type SettleContext, settle, type Verdict } from './settle.ts';
 import { outcomeOf, type SimulatedReply } from './simulated-replies.ts';
 import { GRACE_MS } from './timers.ts';
+import { isYetToBeTried, warningAfter } from './window.ts';
 
 /** `at`: ms since the epoch. */
 export type Step = { readonly at: number } & (
   | { readonly what: 'rejected'; readonly rule: string; readonly reply: RejectReply }
-  | { readonly what: 'discarded'; readonly route: string }
+  /** Null: no route, the rule itself. */
+  | { readonly what: 'discarded'; readonly route: string | null }
   | {
       readonly what: 'attempt';
       readonly route: string;
@@ -36,6 +38,9 @@ export type Step = { readonly at: number } & (
       readonly next: number | null;
     }
   | { readonly what: 'fallback'; readonly from: string; readonly to: string; readonly reason: string }
+  | { readonly what: 'held'; readonly reason: string }
+  /** By the time of day. */
+  | { readonly what: 'let-go' }
   | { readonly what: 'warning'; readonly number: number }
   | { readonly what: 'expired' }
 );
@@ -50,6 +55,9 @@ export interface Simulation {
 /** A schedule of minutes that lasts for days has thousands of attempts; nobody reads them. */
 const MOST_STEPS = 1_000;
 
+/** Held for a week of hours that come and go, mail waits for a person. */
+const LONGEST_HOLD_MS = 8 * 86_400_000;
+
 /** The middle of every spread. */
 const middle = (): number => 0.5;
 
@@ -60,13 +68,13 @@ export function simulate(
   replies: readonly SimulatedReply[],
   start: number,
 ): Simulation {
-  const decision = decide(policy, mail);
+  const decision = decide(policy, { ...mail, at: start });
   if (decision.ending.kind === 'reject') {
     const { reply } = decision.ending;
     const steps = [{ at: start, what: 'rejected', rule: decision.rule, reply }] as const;
     return { rule: decision.rule, steps, ended: true };
   }
-  const story = new Story(policy, mail, decision, start);
+  const story = new Story(policy, mail, start);
   for (let asked = 0; !story.ended && story.steps.length < MOST_STEPS; ) {
     const reply = replies[Math.min(asked, replies.length - 1)];
     if (reply && story.goOn(reply)) asked++;
@@ -77,16 +85,14 @@ export function simulate(
 class Story {
   readonly steps: Step[] = [];
   readonly #policy: Policy;
-  readonly #decision: Decision;
   readonly #message: Message;
   readonly #destinations = new Destinations();
   #now: number;
   /** Null once the story is over. */
   #entry: QueueEntry | null;
 
-  constructor(policy: Policy, { from, to }: MailFacts, decision: Decision, start: number) {
+  constructor(policy: Policy, { from, to }: MailFacts, start: number) {
     this.#policy = policy;
-    this.#decision = decision;
     this.#now = start;
     this.#message = {
       id: 'simulated',
@@ -100,6 +106,7 @@ class Story {
     const { entries, discarded } = enqueue(this.#message, this.#context());
     this.#entry = entries[0] ?? null;
     for (const { route } of discarded) this.#tell({ what: 'discarded', route });
+    this.#tellHold();
   }
 
   get ended(): boolean {
@@ -110,10 +117,13 @@ class Story {
   goOn(reply: SimulatedReply): boolean {
     const entry = this.#entry;
     if (!entry) return false;
+    if (entry.hold) return this.#waitHeld(entry, entry.hold.since);
     const ready = this.#readyAt(entry);
     const { nextWarning: warning, expires } = entry;
-    if (warning !== undefined && warning < Math.min(ready, expires)) return this.#warn(entry, warning);
-    if (ready > expires + GRACE_MS) return this.#expire(expires + GRACE_MS);
+    const isLate = warning !== undefined && warning < Math.min(ready, expires);
+    if (isLate && !isYetToBeTried(entry, this.#now)) return this.#warn(entry, warning);
+    const grace = Math.max(expires, entry.due) + GRACE_MS;
+    if (ready > grace) return this.#expire(grace);
     this.#now = Math.max(this.#now, ready);
     return this.#moved(entry) ? false : this.#attempt(entry, reply);
   }
@@ -122,11 +132,32 @@ class Story {
     return Math.max(due, this.#destinations.get(destination)?.backOff?.until ?? 0);
   }
 
+  #tellHold(): void {
+    const hold = this.#entry?.hold;
+    if (hold) this.#tell({ what: 'held', reason: hold.reason });
+  }
+
+  /** A rule may let it go at another time of day; else it is a person's to release, and the story is over. */
+  #waitHeld(entry: QueueEntry, since: number): false {
+    const change = firstChange(this.#policy.times, this.#now);
+    if (change > since + LONGEST_HOLD_MS) {
+      this.#entry = null;
+      return false;
+    }
+    this.#now = change;
+    const { hold: _, ...free } = entry;
+    const placements = place(this.#message, entry.recipients, entry, this.#context());
+    if (placements.some(({ kind }) => kind === 'hold' || kind === 'reject')) return false;
+    this.#tell({ what: 'let-go' });
+    this.#entry = relocate(withDue(free, this.#now), placements, this.#now).change.put?.[0] ?? null;
+    return false;
+  }
+
   #warn(entry: QueueEntry, at: number): false {
-    this.#now = at;
+    this.#now = Math.max(this.#now, at);
     const { nextWarning: _, ...rest } = entry;
     const warnings = entry.warnings + 1;
-    const next = nextWarning(this.#decision.retry, this.#message.arrived, warnings);
+    const next = warningAfter(warnings, this.#message, this.#decision(entry));
     this.#entry = { ...rest, warnings, ...(next !== null && { nextWarning: next }) };
     this.#tell({ what: 'warning', number: warnings });
     return false;
@@ -146,6 +177,7 @@ class Story {
     const { change, discarded } = relocate(entry, placements, this.#now);
     for (const { route } of discarded) this.#tell({ what: 'discarded', route });
     this.#enter(entry, change.put?.[0] ?? null, entry);
+    this.#tellHold();
     return true;
   }
 
@@ -155,7 +187,7 @@ class Story {
     if (!route || route.via === 'discard') throw new Error(`no attempt is made by ${name}`);
     const outcome = outcomeOf(said, route);
     const destination = this.#destinations.of(entry.destination);
-    const { retry } = this.#decision;
+    const { retry } = this.#decision(entry);
     const mayBounce = bounces(this.#policy, name);
     answered(destination, findingOf([outcome]), retry, this.#now, middle, mayBounce);
     const settlement = settle(entry, this.#message, new Map([[0, outcome]]), this.#context());
@@ -184,8 +216,12 @@ class Story {
     const [from, to] = [before, after].map((entry) => parseDestination(entry.destination).route);
     const state = { ...tried, ...(after.last && { last: after.last }) };
     const recipient = this.#message.recipients[0] ?? '';
-    const { reason } = routeChoice(this.#message, this.#decision, recipient, state, this.#context());
+    const { reason } = routeChoice(this.#message, this.#decision(after), recipient, state, this.#context());
     this.#tell({ what: 'fallback', from: from ?? '', to: to ?? '', reason });
+  }
+
+  #decision({ tags = [] }: QueueEntry): Decision {
+    return decisionFor(this.#message, 0, tags, this.#context());
   }
 
   #tell(step: Step extends infer One ? (One extends Step ? Omit<One, 'at'> : never) : never): void {

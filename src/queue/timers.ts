@@ -13,7 +13,7 @@ import { type House, placementContext } from './house.ts';
 import { decisionFor } from './placement.ts';
 import { suspensionOfEntry } from './put-off.ts';
 import { endSuspensions } from './suspend.ts';
-import { timed, warningAfter } from './window.ts';
+import { isYetToBeTried, timed, warningAfter } from './window.ts';
 
 const SWEEP_MS = 1_000;
 
@@ -28,9 +28,6 @@ export const GRACE_MS = 6 * 3_600_000;
 
 /** A clock that jumped further than this between two sweeps counts as a long stop. */
 const JUMP_MS = 60_000;
-
-/** What its window or a hold kept back gets this long for its first attempt, before its sender is warned. */
-const FIRST_TRY_MS = 10 * 60_000;
 
 const NEVER_TRIED: Failure = {
   scope: 'destination',
@@ -181,9 +178,4 @@ export class MailTimers {
 /** An entry is recipients that fare alike, by one decision. */
 function decisionNow(house: House, message: Message, { recipients, tags = [] }: QueueEntry): Decision {
   return decisionFor(message, recipients[0] ?? 0, tags, placementContext(house));
-}
-
-/** Nobody is warned of mail that policy kept back and that is about to be tried for the first time. */
-function isYetToBeTried({ lastAttempt, nextWarning = 0, due }: QueueEntry, now: number): boolean {
-  return lastAttempt === undefined && nextWarning < due && now < due + FIRST_TRY_MS;
 }

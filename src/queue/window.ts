@@ -52,3 +52,11 @@ export function warningAfter(
 ): number | null {
   return from === '' ? null : nextWarning(retry, startOf(window, arrived), sent);
 }
+
+/** What its window or a hold kept back gets this long for its first attempt. */
+const FIRST_TRY_MS = 10 * 60_000;
+
+/** Nobody is warned of mail that policy kept back and that is about to be tried for the first time. */
+export function isYetToBeTried({ lastAttempt, nextWarning = 0, due }: QueueEntry, now: number): boolean {
+  return lastAttempt === undefined && nextWarning < due && now < due + FIRST_TRY_MS;
+}

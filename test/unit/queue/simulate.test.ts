@@ -62,6 +62,25 @@ test('a time that a reply names comes in the place of the schedule', () => {
   );
 });
 
+test('a window puts attempts off, and what a rule holds by day is let go at night', () => {
+  const window = 'window: { hours: 12:00-13:00, zone: UTC }, route: direct';
+  expect(told('451,250', { policy: `rules: [{ retry: { after: [2h], warn: [3h] }, ${window} }]` })).toEqual([
+    '120 direct 451 deferred 1',
+    '300 warning',
+    '1560 direct 250 delivered 2',
+  ]);
+  const days =
+    'rules: [{ when: { time: { hours: 06:00-22:00, zone: UTC } }, hold: night }, { route: direct }]';
+  expect(told('451,250', { policy: days })).toEqual([
+    '0 held',
+    '720 let-go',
+    '720 direct 451 deferred 1',
+    '720 warning',
+    '721 direct 250 delivered 2',
+  ]);
+  expect(told('250', { policy: 'rules: [{ name: no, hold: never }]' })).toEqual(['0 held']);
+});
+
 test('what closes the door moves the message to its fallback once it happened often enough', () => {
   expect(told('timeout,refused,250')).toEqual([
     '0 direct timeout deferred 1',
