@@ -15,6 +15,8 @@ export const routeKey = (route: string): LimitKey => `route ${route}`;
 export interface ConnectionLimit {
   readonly key: LimitKey;
   readonly connections: number;
+  /** The number is the most; how many the receiver likes is found out. */
+  readonly adaptive: boolean;
 }
 
 export interface Limits {
@@ -36,12 +38,12 @@ export function limitsOf(
   const connectionRates: RateLimit[] = [];
   if (site) {
     const key = siteKey(site.name, source);
-    connections.push({ key, connections: site.connections });
+    connections.push({ key, connections: site.connections, adaptive: true });
     if (site.rate) messageRates.push({ key, rate: site.rate });
     if (site.connectionRate) connectionRates.push({ key: `connections ${key}`, rate: site.connectionRate });
   }
   const key = routeKey(route.name);
-  if (route.connections !== null) connections.push({ key, connections: route.connections });
+  if (route.connections !== null) connections.push({ key, connections: route.connections, adaptive: false });
   if (route.rate) messageRates.push({ key, rate: route.rate });
   return { connections, messageRates, connectionRates };
 }

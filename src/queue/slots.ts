@@ -20,7 +20,11 @@ const SETTLE_MS = 2 * BEAT_MS;
 
 export interface Slot {
   release(): void;
+  /** Whether fewer are allowed by now than are open: this one should go. Once true it stays so. */
+  isSurplus(): boolean;
 }
+
+const NO_LIMIT: Slot = { release: () => undefined, isSurplus: () => false };
 
 export type Taking =
   | { readonly slot: Slot }
@@ -57,6 +61,8 @@ export class Slots {
   readonly #daemon = crypto.randomUUID();
   #count = 0;
   readonly #held = new Map<LimitKey, Set<string>>();
+  /** Held, and told to go. */
+  readonly #surplus = new Set<string>();
   /** Given back, and not yet confirmed by Redis. */
   readonly #leaving = new Map<LimitKey, number>();
   readonly #seen = new Map<LimitKey, Seen>();
@@ -80,7 +86,7 @@ export class Slots {
 
   /** A slot under every limit, or the key of the first that is full. Never rejects. */
   async take(limits: readonly ConnectionLimit[]): Promise<Taking> {
-    if (limits.length === 0) return { slot: { release: () => undefined } };
+    if (limits.length === 0) return { slot: NO_LIMIT };
     const { scripts, clock, allowed } = this.#options;
     if (this.#away || clock.now() < this.#settledAt) return { away: true };
     const id = `${this.#daemon}:${++this.#count}`;
@@ -111,6 +117,11 @@ export class Slots {
     return this.taken(key) + this.#last(key).elsewhere;
   }
 
+  /** Those of other daemons, as last seen. */
+  elsewhere(key: LimitKey): number {
+    return this.#last(key).elsewhere;
+  }
+
   /** How many this daemon could take, as last seen. */
   free(limit: ConnectionLimit): number {
     return this.#options.allowed(limit) - this.open(limit.key) - this.#last(limit.key).first;
@@ -124,7 +135,12 @@ export class Slots {
   #slot(id: string, limits: readonly ConnectionLimit[]): Slot {
     const keys = limits.map(({ key }) => key);
     return {
+      isSurplus: () => {
+        if (limits.some((limit) => this.#hasSurplus(limit))) this.#surplus.add(id);
+        return this.#surplus.has(id);
+      },
       release: () => {
+        this.#surplus.delete(id);
         const held = keys.filter((key) => this.#held.get(key)?.delete(id));
         for (const key of held) this.#leave(key, 1);
         if (held.length === 0) return;
@@ -133,6 +149,12 @@ export class Slots {
         for (const key of held) this.#options.freed(key);
       },
     };
+  }
+
+  #hasSurplus(limit: ConnectionLimit): boolean {
+    let going = 0;
+    for (const id of this.#held.get(limit.key) ?? []) if (this.#surplus.has(id)) going++;
+    return this.open(limit.key) - going > this.#options.allowed(limit);
   }
 
   async #giveBack(id: string, keys: readonly LimitKey[]): Promise<void> {
