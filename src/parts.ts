@@ -26,6 +26,7 @@ import { placementContext } from './queue/house.ts';
 import { type IntakeOptions, QueueIntake } from './queue/intake.ts';
 import { mailNotice } from './queue/notice.ts';
 import { createQueue, type MailQueue } from './queue/queue.ts';
+import { meteredIntake } from './queue/quota-intake.ts';
 import { redisOptions } from './redis/connection.ts';
 import { type DaemonRedis, openRedis } from './redis/open.ts';
 import { type Listeners, startListeners } from './relay/listeners.ts';
@@ -203,7 +204,7 @@ export class Parts {
     const listeners = await startListeners({
       ...this.#settings,
       ...this.#seams,
-      intake: new QueueIntake(intake),
+      intake: meteredIntake(new QueueIntake(intake), queue.house.budgets, queue.house.policy),
       observer: this.#log,
     });
     // Side by side: clients and peers share one shutdown timeout.

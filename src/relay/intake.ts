@@ -31,8 +31,8 @@ export interface IncomingMessage {
 }
 
 export interface Intake {
-  /** Null: welcome. Called at RCPT with the address in its normal form. */
-  checkRecipient(client: Client, from: Address, to: Address): Reply | null;
+  /** Null: welcome. Called at RCPT with the address in its normal form; `taken`: recipients of the transaction so far. */
+  checkRecipient(client: Client, from: Address, to: Address, taken: number): Reply | null;
   /** A Reply when no message can be taken now (disk full, shutting down). */
   begin(submission: Submission): IncomingMessage | Reply;
 }

@@ -86,7 +86,7 @@ export class Transaction {
 
   #ask(to: Address): Reply | null {
     try {
-      return this.#rules.intake.checkRecipient(this.#client, this.from, to);
+      return this.#rules.intake.checkRecipient(this.#client, this.from, to, this.#recipients.size);
     } catch {
       return no.internal;
     }

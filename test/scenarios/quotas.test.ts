@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest';
 import { networkForFile } from '../harness/network.ts';
 import { redisForFile } from '../harness/redis.ts';
-import { type Sendoff, sendoffForFile } from '../harness/sendoff.ts';
-import type { Peer } from '../harness/smtp-peer.ts';
+import { type Sendoff, sendoffForFile, startSendoff } from '../harness/sendoff.ts';
+import { SmtpClient } from '../harness/smtp-client.ts';
+import type { Peer, Script } from '../harness/smtp-peer.ts';
 import { until } from '../harness/until.ts';
 
 const SECOND = 1_000;
@@ -74,4 +75,90 @@ test('mail without another route waits for the next hour, and FLUSHALL does not 
   await freshHour(daemon);
   await daemon.settled();
   expect(peer.messages).toHaveLength(15);
+});
+
+test('what fits goes, the rest of the message takes the next route, and what is refused is given back', async () => {
+  const daemon = one();
+  const script: Script = { rcpt: ({ line }) => (line.includes('<bad') ? '550 5.1.1 nobody' : null) };
+  const first = await network().peer({ port: 0, script });
+  const second = await network().peer({ port: 0 });
+  const routes = { five: smarthost(first, { quota: '5/hour' }), next: smarthost(second) };
+  expect(await daemon.setPolicy({ routes, rules: [{ route: ['five', 'next'] }] })).toEqual([]);
+  await freshHour(daemon);
+  const domain = network().name();
+  const bad = await daemon.send({
+    from: '',
+    to: ['bad1', 'bad2', 'bad3'].map((user) => `${user}@${domain}`),
+  });
+  await daemon.about(bad, 'bounced', 3);
+  const to = Array.from({ length: 12 }, (_, n) => `r${n}@${domain}`);
+  const id = await daemon.send({ from: '', to });
+  await daemon.about(id, 'delivered', 12);
+  expect(first.messages.map((message) => message.to)).toEqual([to.slice(0, 5)]);
+  expect(second.messages.flatMap((message) => message.to).sort()).toEqual(to.slice(5).sort());
+});
+
+test('senders beyond their quota: put off, held and let through, refused; reports pass', async () => {
+  const daemon = one();
+  const peer = await network().peer({ port: 0 });
+  const quotas = [
+    { of: 'sender', max: '2/hour', over: 'defer', for: 'defer.test' },
+    { of: 'senderDomain', max: '2/hour', over: 'hold', for: 'hold.test' },
+    { of: 'sender', max: '2/hour', over: 'reject', for: ['reject.test', '<>'] },
+  ];
+  expect(
+    await daemon.setPolicy({ routes: { all: smarthost(peer) }, rules: [{ route: 'all' }], quotas }),
+  ).toEqual([]);
+  await freshHour(daemon);
+  const from = (name: string) => peer.messages.filter((message) => message.from.endsWith(name)).length;
+
+  await sendMany(daemon, 3, 'ann@defer.test');
+  const line = await daemon.event('postponed', (one) => one.from === 'ann@defer.test');
+  expect(line).toMatchObject({ reason: 'quota of sender ann@defer.test, 2/hour, is used up' });
+  await sendMany(daemon, 1, 'bob@defer.test');
+  await until('the mail of another sender', () => from('@defer.test') === 3);
+
+  await sendMany(daemon, 1, 'ann@hold.test');
+  await sendMany(daemon, 1, 'bob@hold.test');
+  await until('two of them', () => from('@hold.test') === 2);
+  const held = await daemon.send({ from: 'cyd@hold.test', to: `x@${network().name()}` });
+  await daemon.about(held, 'held');
+  expect(await daemon.change('release', { id: held })).toEqual({ changed: 1, busy: 0 });
+  await daemon.about(held, 'delivered');
+
+  const client = await SmtpClient.ready({ port: daemon.port });
+  await client.command('MAIL FROM:<ann@reject.test>', 250);
+  await client.command('RCPT TO:<one@x.test>', 250);
+  await client.command('RCPT TO:<two@x.test>', 250);
+  const refusal = await client.command('RCPT TO:<three@x.test>', 452, '4.7.1');
+  expect(refusal.lines.join(' ')).toContain(`it opens at ${line.until}`);
+  // Nothing was accepted yet.
+  await client.command('RSET', 250);
+  await sendMany(daemon, 2, 'ann@reject.test');
+  await client.command('MAIL FROM:<ann@reject.test>', 250);
+  await client.command('RCPT TO:<one@x.test>', 452, '4.7.1');
+  client.destroy();
+  await sendMany(daemon, 5, '');
+
+  await freshHour(daemon);
+  await daemon.settled();
+  expect([from('ann@defer.test'), from('@reject.test')]).toEqual([3, 2]);
+});
+
+test('a restart goes on with what was counted', async () => {
+  const peer = await network().peer({ port: 0 });
+  const policy = { routes: { only: smarthost(peer, { quota: '10/hour' }) }, rules: [{ route: 'only' }] };
+  const { dns, mxPort } = network();
+  const before = await startSendoff({ dns, mxPort, policy });
+  await freshHour(before);
+  await sendMany(before, 7);
+  await before.settled();
+  const { folder } = before;
+  const offset = before.now - Date.now();
+  await before.kill9();
+  const after = await startSendoff({ dns, mxPort, policy, folder, offset });
+  await sendMany(after, 7);
+  await after.event('quota-full');
+  expect(peer.messages).toHaveLength(10);
+  expect(await after.books()).toMatchObject({ queued: 4 });
 });
