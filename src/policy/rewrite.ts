@@ -143,7 +143,7 @@ export function aliasMistakes(entries: readonly RewriteEntry[]): RewriteMistake[
     const begin = chain.findIndex((one) => isSame(one, chain.at(-1) ?? ''));
     const isLoop = begin < chain.length - 1;
     const told = isLoop ? chain.slice(begin) : chain;
-    const members = [...new Set(told)].sort().join();
+    const members = [...new Set(told.map((one) => one.toLowerCase()))].sort().join();
     if (known.has(members)) return [];
     known.add(members);
     const what = isLoop ? 'a loop' : `more than ${DEEPEST_ALIAS} aliases in a row`;

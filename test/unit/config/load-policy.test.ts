@@ -106,6 +106,18 @@ test.each([
   ]);
 });
 
+test('aliases are followed over all files; a loop and a pattern that comes twice are told at their keys', () => {
+  const files = {
+    '1.yaml': 'rewrite:\n  recipients:\n    a@x.example: b@x.example\n    c@x.example: d@x.example\n',
+    '2.yaml':
+      'rewrite:\n  senders: { "*@x.example": "*@y.example" }\n  recipients: { b@x.example: ["*@z.example", a@x.example], C@x.example: e@x.example }\n',
+  };
+  expect(errorsOf(files)).toEqual([
+    '1.yaml:3:5 rewrite.recipients."a@x.example": a loop: a@x.example → b@x.example → a@x.example',
+    '2.yaml:3:60 rewrite.recipients."C@x.example": the pattern c@x.example is there already',
+  ]);
+});
+
 function oauth2(more: string): string {
   return `oauth2: { clientId: c, clientSecret: s, refreshToken: r, ${more} }`;
 }
