@@ -91,7 +91,14 @@ export class Presence {
   }
 
   #tell(kind: ConcurrencyEvent['kind'], open: number): void {
-    if (this.#site !== null) this.#house.adaptive.tell(this.#site, { kind, open }, this.#house.clock.now());
+    if (this.#site === null) return;
+    const { adaptive, clock, dispatcher } = this.#house;
+    const before = adaptive.allowed(this.#site);
+    adaptive.tell(this.#site, { kind, open }, clock.now());
+    if (adaptive.allowed(this.#site) <= before) return;
+    // One more may come: whoever waits for it in the line, or another run of this destination.
+    dispatcher.freed(this.#site.key);
+    dispatcher.look(this.#destination);
   }
 }
 

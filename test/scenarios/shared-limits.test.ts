@@ -1,22 +1,35 @@
 // What a receiver sees of sites and their limits: rates, connections, and two daemons that share both.
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { networkForFile, type Receiver } from '../harness/network.ts';
 import { redisForFile } from '../harness/redis.ts';
-import { type Sendoff, startSendoff } from '../harness/sendoff.ts';
+import { type Sendoff, sendoffForFile } from '../harness/sendoff.ts';
 import type { Script } from '../harness/smtp-peer.ts';
+
+const MINUTE = 60_000;
 
 const network = networkForFile();
 const redis = redisForFile();
 
-/** A daemon on the Redis of this file. */
-function daemon(site: object, domain: string, name = 'one'): Promise<Sendoff> {
-  return startSendoff({
-    dns: network().dns,
-    mxPort: network().mxPort,
-    settings: { hostname: `${name}.example.net`, redis: { url: redis().url } },
-    policy: { sites: { [`site-${domain.replace('.', '-')}`]: { domains: [domain], ...site } } },
-  });
-}
+const sites = {
+  paced: { domains: ['*.paced.test'], rate: '40/second' },
+  narrow: { domains: ['*.narrow.test'], connections: 2, messagesPerConnection: 20 },
+  welcoming: { domains: ['*.welcoming.test'], connectionRate: '5/second', messagesPerConnection: 1 },
+  default: { connections: 15 },
+};
+
+const options = (name: string) => () => ({
+  dns: network().dns,
+  mxPort: network().mxPort,
+  settings: { hostname: `${name}.example.net`, redis: { url: redis().url } },
+  policy: { sites },
+});
+const one = sendoffForFile(options('one'));
+const two = sendoffForFile(options('two'));
+
+let both: readonly Sendoff[];
+beforeAll(() => {
+  both = [one(), two()];
+});
 
 async function sendMany(sendoff: Sendoff, { domain }: Receiver, count: number): Promise<void> {
   const sender = network().sender();
@@ -24,55 +37,67 @@ async function sendMany(sendoff: Sendoff, { domain }: Receiver, count: number): 
   await Promise.all(mails.map((mail) => sendoff.send(mail)));
 }
 
-/** Notes when each message begins. */
-function noting(times: number[]): Script {
-  return {
-    mail: () => {
-      times.push(performance.now());
-      return null;
-    },
-  };
-}
-
-/** Messages a second from the first to the last. */
-function pace(times: readonly number[]): number {
-  return ((times.length - 1) * 1000) / ((times.at(-1) ?? 0) - (times[0] ?? 0));
-}
+/** Each message takes some hundredths of a second. */
+const slowly: Script = { dot: () => ({ do: 'slow', reply: '250 2.0.0 ok', octets: 6, every: 30 }) };
 
 test('two daemons hold a rate together within 5 %, and no half second has more than twice its share', async () => {
   const times: number[] = [];
-  const receiver = await network().receiver({ script: noting(times) });
-  const daemons = await Promise.all(
-    ['one', 'two'].map((name) => daemon({ rate: '40/second' }, receiver.domain, name)),
-  );
-  await Promise.all(daemons.map((one) => sendMany(one, receiver, 50)));
+  const mail = (): null => {
+    times.push(performance.now());
+    return null;
+  };
+  const receiver = await network().receiver({ script: { mail } }, 'paced.test');
+  await Promise.all(both.map((sendoff) => sendMany(sendoff, receiver, 50)));
   await receiver.peer.received(100);
-  expect(pace(times)).toBeGreaterThan(38);
-  expect(pace(times)).toBeLessThan(42);
+  const pace = (99 * 1000) / ((times[99] ?? 0) - (times[0] ?? 0));
+  expect(pace).toBeGreaterThan(38);
+  expect(pace).toBeLessThan(42);
   const most = times.map((from, i) => times.slice(i).filter((at) => at < from + 500).length);
   expect(Math.max(...most)).toBeLessThan(40);
 });
 
 test('two daemons never have more connections than their site may, and both get on', async () => {
-  const script: Script = { dot: () => ({ do: 'slow', reply: '250 2.0.0 ok', octets: 6, every: 20 }) };
-  const receiver = await network().receiver({ script });
-  const site = { connections: 2, messagesPerConnection: 20 };
-  const daemons = await Promise.all(['one', 'two'].map((name) => daemon(site, receiver.domain, name)));
-  await Promise.all(daemons.map((one) => sendMany(one, receiver, 60)));
-  const messages = await receiver.peer.received(120, 20_000);
+  const receiver = await network().receiver({ script: slowly }, 'narrow.test');
+  await Promise.all(both.map((sendoff) => sendMany(sendoff, receiver, 40)));
+  const messages = await receiver.peer.received(80, 20_000);
+  await Promise.all(both.map((sendoff) => sendoff.settled()));
   expect(receiver.peer.maxConnectionsSeen).toBe(2);
-  const firstHalf = messages.slice(0, 60).filter(({ helo }) => helo === 'two.example.net').length;
-  expect(firstHalf).toBeGreaterThan(10);
-  expect(firstHalf).toBeLessThan(50);
+  const firstHalf = messages.slice(0, 40).filter(({ helo }) => helo === 'two.example.net').length;
+  expect(firstHalf).toBeGreaterThan(5);
+  expect(firstHalf).toBeLessThan(35);
 });
 
 test('new connections are paced', async () => {
-  const receiver = await network().receiver();
-  const site = { connectionRate: '5/second', messagesPerConnection: 1 };
-  const sendoff = await daemon(site, receiver.domain);
+  const receiver = await network().receiver({}, 'welcoming.test');
   const before = performance.now();
-  await sendMany(sendoff, receiver, 8);
+  await sendMany(one(), receiver, 8);
   await receiver.peer.received(8);
   expect(performance.now() - before).toBeGreaterThan(1300);
   expect(receiver.peer.connectionsSeen).toBe(8);
 });
+
+test('a receiver that takes seven connections gets seven, and nobody is charged for finding out', async () => {
+  const receiver = await network().receiver({ script: slowly, maxConnections: 7 });
+  await sendMany(one(), receiver, 150);
+  await one().settled();
+  await one().advance(6 * MINUTE);
+  await sendMany(one(), receiver, 100);
+  await one().settled();
+  expect(one().events('deferred')).toEqual([]);
+  const refused = receiver.peer.connectionsSeen - letIn(receiver);
+  expect(refused).toBeGreaterThan(0);
+  expect(refused).toBeLessThan(4);
+  const { present } = (await one().api(`/api/explain?from=a@b.test&to=x@${receiver.domain}`)) as Explained;
+  expect(present.limits).toMatchObject([{ connections: 15, allowed: expect.toSatisfy(isSixOrSeven) }]);
+});
+
+interface Explained {
+  readonly present: { readonly limits: readonly object[] };
+}
+
+const isSixOrSeven = (count: unknown): boolean => count === 6 || count === 7;
+
+/** Connections that came further than the greeting. */
+function letIn({ peer }: Receiver): number {
+  return peer.commands.filter((line) => line.includes(' EHLO ')).length;
+}

@@ -49,7 +49,7 @@ function explained(to: string): Explanation {
     reason: 'no reason to leave it',
     state: 'backing-off',
     connections: 1,
-    limits: [{ of: 'site example-org', open: 3, connections: 10, wait: 200 }],
+    limits: [{ of: 'site example-org', open: 3, allowed: 5, connections: 10, wait: 200 }],
     failures: 4,
     last: greylisted,
     suspended: null,
@@ -211,7 +211,7 @@ Policy now: rule "everything else"
   site      example-org, by its domain: 10 connections, 100 messages each, 300/minute
   takes     direct: no reason to leave it
   there     backing off, 1 connection
-  levels    site example-org: 3 of 10 connections open, next message in 200 ms
+  levels    site example-org: 3 of 5 connections open (10 at most), next message in 200 ms
   shut by   4 failures: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
   attempt   in 5m, 2026-11-22 12:05:00Z
 `);

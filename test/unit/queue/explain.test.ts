@@ -38,7 +38,7 @@ const shut = failure({ class: 'unreachable', scope: 'host' });
 test('a message that would come now: its site, what is open there, and its first attempt at once', async () => {
   const here = await house();
   const now = here.clock.now();
-  await here.slots.take([{ key: siteKey('big'), connections: 10 }]);
+  await here.slots.take([{ key: siteKey('big'), connections: 10, adaptive: true }]);
   await here.rates.turn([{ key: siteKey('big'), rate: { count: 60, per: MINUTE } }], 0);
   expect(await explainNew(here, mail)).toMatchObject({
     rule: 'rest',
@@ -47,7 +47,9 @@ test('a message that would come now: its site, what is open there, and its first
       route: 'direct',
       reason: 'first in the list',
       state: 'new',
-      limits: [{ of: 'site big', open: 1, connections: 10, wait: expect.toSatisfy(isAboutASecond) }],
+      limits: [
+        { of: 'site big', open: 1, allowed: 5, connections: 10, wait: expect.toSatisfy(isAboutASecond) },
+      ],
       failures: 0,
       next: new Date(now).toISOString(),
     },
@@ -69,7 +71,9 @@ test('a closed door shows its failure; once it has failed often enough, the fall
   close(2);
   const moved = await explainNew(here, mail);
   expect(moved.present).toMatchObject({ route: 'provider', state: 'new', failures: 0 });
-  expect(moved.present?.limits).toEqual([{ of: 'route provider', open: 0, connections: 20, wait: null }]);
+  expect(moved.present?.limits).toEqual([
+    { of: 'route provider', open: 0, allowed: 20, connections: 20, wait: null },
+  ]);
 });
 
 test('a domain whose MX hosts cannot be found has no site; mail that is rejected has no place', async () => {
