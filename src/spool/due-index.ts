@@ -2,15 +2,17 @@
 // store.ts writes the keys and hands the database in; lane.ts and listings read here.
 // Never holds an entry's state: a place says where to look.
 import type { Database, Key } from 'lmdb';
-import { type DestinationKey, priorities, type QueueEntry } from '../queue/entry.ts';
+import { type DestinationKey, type Priority, priorities, type QueueEntry } from '../queue/entry.ts';
 import {
   asDueKey,
+  asPriority,
   compareDue,
   type DueKey,
   dueKeyOf,
   HELD,
   LAST,
   LAST_ID,
+  LAST_PRIORITY,
   type Lane,
   laneOf,
 } from './keys.ts';
@@ -24,6 +26,19 @@ export class DueIndex {
 
   constructor(keys: Database<null, Key>) {
     this.#keys = keys;
+  }
+
+  /** All places of a destination that has fewer than `limit`, held ones not among them; null: it has more. */
+  few(destination: DestinationKey, limit: number): Readonly<Record<Priority, DueKey[]>> | null {
+    const range = { start: [destination], end: [...laneOf(destination, LAST_PRIORITY), LAST], limit };
+    const found: Record<Priority, DueKey[]> = { high: [], normal: [], low: [] };
+    let count = 0;
+    for (const key of this.#keys.getKeys(range)) {
+      const place = asDueKey(key);
+      if (place.due < HELD) found[asPriority(key)].push(place);
+      count++;
+    }
+    return count < limit ? found : null;
   }
 
   /** At most `limit` places of the lane after `after` that are not held, earliest first. */

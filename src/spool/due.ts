@@ -22,8 +22,11 @@ interface Window {
   claims: number;
 }
 
-/** Windows kept: more than runs are under way at once; each of the others costs a few short searches. */
+/** Windows kept: more than runs are under way at once; each of the others costs a short search. */
 const WINDOWS = 1024;
+
+/** Destinations with less mail are read at once, all lanes together: most have one message. */
+const FEW = 8;
 
 export class DueWindows {
   readonly #index: DueIndex;
@@ -42,10 +45,8 @@ export class DueWindows {
   take(destination: DestinationKey, now: number): DueKey | undefined {
     const { lanes, turns } = this.#window(destination);
     for (const priority of turns.order()) {
-      const key = lanes[priority].first();
-      if (key === undefined || key.due > now) continue;
-      lanes[priority].remove(key);
-      return key;
+      const key = lanes[priority].take(now);
+      if (key !== undefined) return key;
     }
     return undefined;
   }
@@ -108,8 +109,9 @@ export class DueWindows {
       this.#windows.set(destination, known);
       return known;
     }
+    const few = this.#index.few(destination, FEW);
     const lane = (priority: Priority) =>
-      new LaneWindow(this.#index, laneOf(destination, priority), this.#free);
+      new LaneWindow(this.#index, laneOf(destination, priority), this.#free, few?.[priority]);
     const lanes = { high: lane('high'), normal: lane('normal'), low: lane('low') };
     const window = { lanes, turns: new Turns(this.#random), claims: 0 };
     this.#windows.set(destination, window);

@@ -34,6 +34,9 @@ export type Lane =
   | readonly [destination: DestinationKey]
   | readonly [destination: DestinationKey, priority: 'high' | 'low'];
 
+/** Its lane is the last one of a destination. */
+export const LAST_PRIORITY: Priority = 'low';
+
 export function laneOf(destination: DestinationKey, priority: Priority): Lane {
   return priority === 'normal' ? [destination] : [destination, priority];
 }
@@ -51,6 +54,11 @@ export function dueKeyOf({ due, id, seq, hold }: QueueEntry): DueKey {
 export function asDueKey(key: unknown): DueKey {
   const [due, id, seq] = (key as IndexKey).slice(-3) as [number, string, number];
   return { due, id, seq };
+}
+
+export function asPriority(key: unknown): Priority {
+  const [, priority = 'normal'] = (key as IndexKey).slice(0, -3) as unknown as Lane;
+  return priority;
 }
 
 export function compareDue(a: DueKey, b: DueKey): number {

@@ -5,7 +5,7 @@ import type { EntryKey } from '../queue/entry.ts';
 import type { DueIndex } from './due-index.ts';
 import { compareDue, type DueKey, type Lane } from './keys.ts';
 
-/** A window starts with few keys, for the many destinations with one message, and doubles. */
+/** A window starts with few keys and doubles. */
 const FIRST_STRIDE = 8;
 const LONGEST_STRIDE = 256;
 /** Past this a window forgets its far end, which is in the index anyway. */
@@ -24,11 +24,18 @@ export class LaneWindow {
   /** How many to read next. */
   #stride = FIRST_STRIDE;
 
-  /** `free` tells whether an entry may be claimed now; one that becomes free is inserted again. */
-  constructor(index: DueIndex, lane: Lane, free: (key: EntryKey) => boolean) {
+  /**
+   * `free` tells whether an entry may be claimed now; one that becomes free is inserted again. `all`: the
+   * whole lane, where it was read already.
+   */
+  constructor(index: DueIndex, lane: Lane, free: (key: EntryKey) => boolean, all: DueKey[] | undefined) {
     this.#index = index;
     this.#lane = lane;
     this.#free = free;
+    if (all === undefined) return;
+    this.#keys = all;
+    this.#read = all.at(-1) ?? null;
+    this.#complete = true;
   }
 
   /** The earliest entry that is free. */
@@ -43,7 +50,13 @@ export class LaneWindow {
     }
   }
 
-  /** Takes out what was claimed, changed or removed. */
+  /** Takes it out, if it is due at `now`. */
+  take(now: number): DueKey | undefined {
+    const key = this.first();
+    return key !== undefined && key.due <= now ? this.#keys.shift() : undefined;
+  }
+
+  /** Takes out what was changed or removed. */
   remove(key: DueKey): void {
     const at = placeOf(this.#keys, key);
     const found = this.#keys[at];
