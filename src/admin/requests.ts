@@ -1,8 +1,10 @@
 // What a request says, checked: filters, limits, changes and mail as operations take them.
 // api.ts hands in raw queries and bodies and gets values or a BadRequest.
 // Never guesses: what is unknown, repeated or of a wrong type is refused by its name.
+import { isAbsolute } from 'node:path';
 import { domainToASCII } from 'node:url';
 import * as z from 'zod';
+import { headerOf } from '../mail/field-text.ts';
 import type { MailFacts } from '../policy/policy.ts';
 import type { QueueChange, QueueFilter } from '../queue/operations.ts';
 
@@ -42,6 +44,10 @@ const page = z.strictObject({ limit });
 const reroute = z.strictObject({ ...filterShape, to: z.string().min(1) });
 const change = z.strictObject({ ...filterShape, reason: z.string().max(LONGEST_REASON).optional() });
 
+const policyDiff = z.strictObject({
+  file: z.string().refine(isAbsolute, 'an absolute path, as the daemon sees it'),
+});
+
 const address = z.string().transform(normalAddress);
 const recipient = z.string().min(1).transform(normalAddress);
 const mail = z.strictObject({
@@ -50,9 +56,22 @@ const mail = z.strictObject({
   route: z.string().min(1).optional(),
 });
 
+const headerField = z.union([z.string().transform((one) => [one]), z.array(z.string())]);
+
 const mailFacts = z.strictObject({
   from: address.refine((text) => text === '' || isWhole(text), 'an address with a domain, or <>'),
   to: recipient.refine(isWhole, 'an address with a domain'),
+  header: headerField
+    .transform((fields, context) => {
+      const read = headerOf(fields);
+      if ('header' in read) return read.header;
+      context.addIssue({ code: 'custom', message: 'fields such as `Subject: Minutes`' });
+      return z.NEVER;
+    })
+    .optional(),
+  user: z.string().min(1).optional(),
+  client: z.union([z.ipv4(), z.ipv6()]).optional(),
+  size: z.coerce.number().int().min(0).optional(),
 });
 
 function isWhole(text: string): boolean {
@@ -93,9 +112,16 @@ export function parseMail(query: unknown): {
   return route === undefined ? { from, to } : { from, to, route };
 }
 
-/** One recipient of one message that is not here. */
+/** One recipient of one message that is not here. `size` in octets, `header` once for each field. */
 export function parseMailFacts(query: unknown): MailFacts {
-  return parse(mailFacts, query);
+  const { header, user, client, size, ...mail } = parse(mailFacts, query);
+  return {
+    ...mail,
+    ...(header !== undefined && { header }),
+    ...(user !== undefined && { user }),
+    ...(client !== undefined && { client }),
+    ...(size !== undefined && { size }),
+  };
 }
 
 export function parseChangeName(name: string): QueueChange | null {

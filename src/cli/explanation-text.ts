@@ -1,28 +1,62 @@
 // An explanation in words: the rules that were looked at, what they set, and how things stand there now.
 // explain.ts and queue-show.ts print it.
 // Never says what the daemon did not say: what nobody looked up is told as such.
+import type { ArrivalView } from '../policy/course.ts';
 import type { DecisionView, RetryClassView, RouteView, SiteView } from '../policy/explanation.ts';
 import type { RuleTrace } from '../policy/policy.ts';
 import type { Explanation, Present } from '../queue/operations.ts';
+import { quotaLevelText } from './quota.ts';
 import { type Field, lines } from './sections.ts';
-import { count, failureText, hintText, momentText, plain, untilText } from './text.ts';
+import { addressText, count, failureText, hintText, momentText, plain, untilText } from './text.ts';
 
 export function explanationFields(explanation: Explanation, now: number): Field[] {
-  const { trace, reject, hold, present } = explanation;
-  const rules = trace.map(traceField);
+  const { trace, arrival, reject, hold, present } = explanation;
+  const rules = [
+    ...(arrival?.rewritten ? [rewrittenField(arrival.rewritten)] : []),
+    ...trace.map(traceField),
+    ...(arrival === null ? [] : arrivalFields(arrival)),
+  ];
+  if (arrival?.discard) return [...rules, ['discarded', 'taken, and thrown away']];
   if (reject !== null)
     return [...rules, ['answer', plain(`${reject.code} ${reject.enhanced} ${reject.text}`)]];
   if (hold !== null) return [...rules, ['held', plain(hold)]];
   return [...rules, ...settingFields(explanation), ...(present === null ? [] : presentFields(present, now))];
 }
 
-function traceField({ rule, matched, failed, held, gave }: RuleTrace): Field {
+function rewrittenField({ from, to }: NonNullable<ArrivalView['rewritten']>): Field {
+  const first = to.length > 1 ? '; what follows is of the first recipient' : '';
+  return ['rewritten', `${addressText(from)} to ${to.map(addressText).join(', ')}${first}`];
+}
+
+/** What is fixed when the mail is accepted. */
+function arrivalFields({ assumedMissing, redirect, tags, header, copies }: ArrivalView): Field[] {
+  const fields: Field[] = [];
+  if (assumedMissing.length > 0)
+    fields.push(['no header', plain(`none is given: taken as one without ${assumedMissing.join(', ')}`)]);
+  if (tags.length > 0) fields.push(['tags', plain(tags.join(', '))]);
+  if (header !== null) fields.push(...lines('header', headerLines(header)));
+  const copied = copies.map(({ to, per }) => `to ${addressText(to)}, once a ${per}`);
+  fields.push(...lines('copies', copied));
+  if (redirect !== null) {
+    fields.push(['redirect', `to ${addressText(redirect.to)}: rule "${plain(redirect.rule)}"`]);
+    fields.push(...redirect.trace.map(traceField));
+  }
+  return fields;
+}
+
+function headerLines({ add, remove }: NonNullable<ArrivalView['header']>): string[] {
+  const added = add.map(({ name, value }) => plain(`+ ${name}: ${value}`));
+  return [...added, ...remove.map((name) => plain(`- ${name}`))];
+}
+
+function traceField({ rule, matched, failed, open, held, gave }: RuleTrace): Field {
+  if (open !== undefined) return ['open', plain(`${rule}: cannot be told without more: ${open}`)];
   if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: not ${failed}`}`)];
   const why = held.length === 0 ? 'every mail' : held.join(' and ');
   return ['yes', plain(`${rule}: ${why}${gave.length === 0 ? '' : `; gives ${gave.join(', ')}`}`)];
 }
 
-function settingFields({ routes, fallback, retry, window, bounces, site }: DecisionView): Field[] {
+function settingFields({ routes, fallback, retry, priority, window, bounces, site }: DecisionView): Field[] {
   const classes = Object.entries(retry.classes);
   const tries = retry.attempts === null ? '' : `, ${count(retry.attempts, 'attempt', 'attempts')} at most`;
   const fields: Field[] = lines('routes', routes.map(routeText));
@@ -30,6 +64,7 @@ function settingFields({ routes, fallback, retry, window, bounces, site }: Decis
   fields.push(['retry', `${plain(retry.name)}: ${scheduleText(retry)}${tries}`]);
   fields.push(...classes.map(([name, one]): Field => ['', `${name}: ${scheduleText(one)}`]));
   fields.push(['warnings', retry.warn.length === 0 ? 'none' : `after ${retry.warn.join(', ')}`]);
+  if (priority !== 'normal') fields.push(['priority', priority]);
   if (window !== null) fields.push(['window', plain(window)]);
   if (bounces !== 'sender') fields.push(['bounces', `to ${plain(bounces)}`]);
   if (routes.some(({ via }) => via === 'mx')) fields.push(['site', siteText(site)]);
@@ -76,11 +111,15 @@ function siteText(site: SiteView | null): string {
 }
 
 function presentFields(present: Present, now: number): Field[] {
-  const { route, reason, state, connections, limits, failures, last, suspended, next } = present;
+  const { route, reason, state, connections, limits, quotas, failures, last, suspended, next } = present;
   const fields: Field[] = [
     ['takes', plain(`${route}: ${reason}`)],
     ['there', `${state.replace('-', ' ')}, ${count(connections, 'connection', 'connections')}`],
     ...lines('levels', limits.map(levelText)),
+    ...lines(
+      'quotas',
+      quotas.map((view) => quotaLevelText(view, now)),
+    ),
   ];
   if (last !== null) {
     const hint = hintText(last);

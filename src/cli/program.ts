@@ -9,6 +9,7 @@ import { CommandError, type ExitCode, exitCodes } from './exit.ts';
 import type { ExplainOptions } from './explain.ts';
 import { addPolicyCommands } from './policy.ts';
 import { addQueueCommands } from './queue.ts';
+import { addQuotaCommand } from './quota.ts';
 import type { SimulateOptions } from './simulate.ts';
 import { addSuspendCommands } from './suspend.ts';
 import type { Terminal } from './terminal.ts';
@@ -63,6 +64,7 @@ function buildProgram(terminal: Terminal, end: (code: ExitCode) => void): Comman
   addPolicyCommands(program, line);
   addQueueCommands(program, line);
   addSuspendCommands(program, line);
+  addQuotaCommand(program, line);
   return program;
 }
 
@@ -130,6 +132,12 @@ function addSend(program: Command, { terminal, client }: CommandLine): void {
     });
 }
 
+const EXPLAIN_HELP = `
+What is not given is not known: rules that hang on it are passed over, and named.
+
+Example:
+  sendoff explain --from me@example.net --to you@example.org --header 'Precedence: bulk' --size 30MB`;
+
 function addExplain(program: Command, line: CommandLine): void {
   program
     .command('explain')
@@ -137,11 +145,12 @@ function addExplain(program: Command, line: CommandLine): void {
     .requiredOption('--from <address>', "envelope sender; '<>' is the null sender")
     .requiredOption('--to <address>', 'recipient')
     .option('--offline', 'from the files alone, though a daemon runs')
-    .option('--header <field>', 'not available in this version')
-    .option('--user <name>', 'not available in this version')
-    .option('--size <size>', 'not available in this version')
+    .option('--header <field...>', "header fields for rules by header: 'Subject: Minutes'")
+    .option('--user <name>', 'who logged in')
+    .option('--client <address>', 'address of the host that hands it in')
+    .option('--size <size>', 'of the message: 20MB')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nExample:\n  sendoff explain --from me@example.net --to you@example.org')
+    .addHelpText('after', EXPLAIN_HELP)
     .action(async (options: ExplainOptions) => {
       const { explain } = await import('./explain.ts');
       await explain(options, line);

@@ -15,7 +15,7 @@ import type {
   RuleEnding,
   RuleTrace,
 } from './policy.ts';
-import { settingsOf } from './settings.ts';
+import { fixedOf, settingsOf } from './settings.ts';
 
 /**
  * `acceptance`: a message comes, everything counts. `queued`: it was accepted; what acceptance does once and
@@ -39,7 +39,7 @@ function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] 
   for (const rule of policy.rules) {
     if (stage === 'queued' && isOnlyForAcceptance(rule.ending)) continue;
     const stopper = given.stopperOf(rule);
-    trace?.push(traceOf(rule, stopper));
+    trace?.push(traceOf(rule, stopper, stage));
     if (stopper !== null) {
       if (stopper.open) given.passOver(rule, stopper.condition);
       continue;
@@ -47,7 +47,7 @@ function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] 
     given.add(rule);
     if (rule.ending !== undefined) return given.decision(policy, rule.name, rule.ending);
   }
-  trace?.push(traceOf(policy.otherwise, null));
+  trace?.push(traceOf(policy.otherwise, null, stage));
   return given.decision(policy, policy.otherwise.name, policy.otherwise.ending);
 }
 
@@ -137,7 +137,7 @@ class Given {
   }
 }
 
-function traceOf(rule: Rule, stopper: Stopper | null): RuleTrace {
+function traceOf(rule: Rule, stopper: Stopper | null, stage: Stage): RuleTrace {
   const { name } = rule;
   if (stopper !== null) {
     const { open, condition } = stopper;
@@ -148,6 +148,6 @@ function traceOf(rule: Rule, stopper: Stopper | null): RuleTrace {
     rule: name,
     matched: true,
     held: rule.when.map(({ describe }) => describe),
-    gave: settingsOf(rule),
+    gave: stage === 'acceptance' ? [...settingsOf(rule), ...fixedOf(rule)] : settingsOf(rule),
   };
 }

@@ -4,9 +4,11 @@
 import { formatEndpoint } from '../config/network.ts';
 import { formatDuration, formatRate, formatShare } from '../config/quantities.ts';
 import type { Priority } from '../queue/entry.ts';
-import { explain, type Stage } from './evaluate.ts';
+import { type ArrivalView, arrivalView, type Course, courseOf } from './course.ts';
+import { explain } from './evaluate.ts';
 import { hoursText } from './hours.ts';
 import type {
+  Explanation,
   Fallback,
   MailFacts,
   Policy,
@@ -71,7 +73,9 @@ export interface DecisionView {
   readonly to: string;
   readonly rule: string;
   readonly trace: readonly RuleTrace[];
-  /** The answer at RCPT; null: it is taken. */
+  /** What acceptance does with it; null for mail that is queued already. */
+  readonly arrival: ArrivalView | null;
+  /** The answer at RCPT, or after DATA where a rule looks at the content; null: it is taken. */
   readonly reject: RejectReply | null;
   /** Why it is kept until somebody, or another hour, releases it; null: it is not. */
   readonly hold: string | null;
@@ -98,20 +102,41 @@ export interface DecisionView {
   readonly site: SiteView | null;
 }
 
-/** `site`: as the MX hosts of the recipient's domain say, if they are known. */
-export function explainMail(
+/**
+ * Of mail that comes: `given` is what the course was made of. `site`: as the MX hosts of the last recipient's
+ * domain say, if they are known.
+ */
+export function explainArrival(
   policy: Policy,
-  mail: MailFacts,
+  given: MailFacts,
+  course: Course,
   site: Site | null,
-  stage: Stage = 'acceptance',
 ): DecisionView {
-  const { rule, trace, ending, fallback, retry, priority, window, bounces } = explain(policy, mail, stage);
+  const { rule, trace } = course.accepted;
+  const view = decisionView(policy, course.mail.to, course.last, site);
+  return { ...view, to: given.to, rule, trace, arrival: arrivalView(policy, given, course) };
+}
+
+/** Of mail that comes, by the policy alone: rules know sites by the domains that they name. */
+export function explainMail(policy: Policy, mail: MailFacts, site: Site | null): DecisionView {
+  const course = courseOf(policy, mail, (domain) => domainSiteOf(policy, domain)?.name);
+  return explainArrival(policy, mail, course, site);
+}
+
+/** Of mail that is queued. */
+export function explainQueuedMail(policy: Policy, mail: MailFacts, site: Site | null): DecisionView {
+  return decisionView(policy, mail.to, explain(policy, mail, 'queued'), site);
+}
+
+function decisionView(policy: Policy, to: string, decision: Explanation, site: Site | null): DecisionView {
+  const { rule, trace, ending, fallback, retry, priority, window, bounces } = decision;
   const names = ending.kind === 'route' ? ending.routes : [];
   const routes = names.flatMap((name) => policy.routes.get(name) ?? []);
   return {
-    to: mail.to,
+    to,
     rule,
     trace,
+    arrival: null,
     reject: ending.kind === 'reject' ? ending.reply : null,
     hold: ending.kind === 'hold' ? ending.reason : null,
     routes: routes.map(routeView),
@@ -120,7 +145,7 @@ export function explainMail(
     priority,
     window: window && hoursText(window),
     bounces: bouncesText(bounces),
-    site: routes.some(({ via }) => via === 'mx') ? siteView(policy, mail.to, site) : null,
+    site: routes.some(({ via }) => via === 'mx') ? siteView(policy, to, site) : null,
   };
 }
 

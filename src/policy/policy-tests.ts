@@ -30,16 +30,7 @@ export function missesOf(policy: Policy, { mail, expect }: PolicyTest): Miss[] {
 }
 
 /** Header and user are known: a mail without these fields, from somebody who did not log in. */
-function factsOf({
-  from,
-  to,
-  header = {},
-  user,
-  client,
-  size,
-  site,
-  time,
-}: PolicyTest['mail']): MailFacts {
+function factsOf({ from, to, header = {}, user, client, size, site, time }: PolicyTest['mail']): MailFacts {
   const fields = Object.entries(header).map(([name, values]) => [name.toLowerCase(), values] as const);
   return {
     from,

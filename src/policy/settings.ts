@@ -5,9 +5,9 @@ import { formatDuration, formatShare } from '../config/quantities.ts';
 import { hoursText } from './hours.ts';
 import type { Bounces, Fallback, Rule, RuleEnding } from './policy.ts';
 
-/** Each setting of the language has its line here. */
+/** Each setting of the language has its line here, or in `fixedOf`. */
 export function settingsOf(rule: Rule): string[] {
-  const { ending, retry, fallback, priority, window, bounces, warn, tags, header, copy } = rule;
+  const { ending, retry, fallback, priority, window, bounces, warn } = rule;
   const gave: (string | null)[] = [
     ending === undefined ? null : endingText(ending),
     retry === undefined ? null : `retry ${retry.name}`,
@@ -16,13 +16,22 @@ export function settingsOf(rule: Rule): string[] {
     window === undefined ? null : `window ${hoursText(window)}`,
     bounces === undefined ? null : `bounces to ${bouncesText(bounces)}`,
     warn === undefined ? null : `warn ${warn.map(formatDuration).join(', ') || 'never'}`,
+  ];
+  return gave.filter((one) => one !== null);
+}
+
+/** What a rule gives once, when the mail is accepted. */
+export function fixedOf({ tags, header, copy }: Rule): string[] {
+  const gave: (string | null)[] = [
     tags === undefined ? null : `tag ${tags.join(', ')}`,
-    header === undefined
-      ? null
-      : `header ${[...header.add.map(({ name }) => `+${name}`), ...header.remove.map((name) => `-${name}`)].join(', ')}`,
+    header === undefined ? null : `header ${headerText(header)}`,
     copy === undefined ? null : `copy to ${copy.to}, once a ${copy.per}`,
   ];
   return gave.filter((one) => one !== null);
+}
+
+function headerText({ add, remove }: NonNullable<Rule['header']>): string {
+  return [...add.map(({ name }) => `+${name}`), ...remove.map((name) => `-${name}`)].join(', ');
 }
 
 function fallbackText({ on, after, memory }: Fallback): string {

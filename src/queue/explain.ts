@@ -2,8 +2,9 @@
 // control.ts answers `explain` and `queue show` with it; policy/explanation.ts words the decision.
 // Never changes anything: nothing is reserved, no place is taken, no run is asked for.
 import { domainOf, type Message } from '../mail/envelope.ts';
+import { type Course, courseOf } from '../policy/course.ts';
 import { decide } from '../policy/evaluate.ts';
-import { explainMail } from '../policy/explanation.ts';
+import { explainArrival, explainQueuedMail } from '../policy/explanation.ts';
 import { nextOpening } from '../policy/hours.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
 import { siteNamed } from '../policy/sites.ts';
@@ -13,6 +14,8 @@ import { type House, placementContext } from './house.ts';
 import { type LimitKey, limitsOf } from './limits.ts';
 import type { Explanation, Present } from './operations.ts';
 import { destinationOf, factsOf, type Placed, routeChoice } from './placement.ts';
+import { quotaLevels } from './quota-views.ts';
+import type { Origin } from './quotas.ts';
 import { lookUpSites } from './site-lookup.ts';
 import { inForce, type Suspension } from './suspensions.ts';
 import { waitingFor } from './views.ts';
@@ -20,20 +23,25 @@ import { waitingFor } from './views.ts';
 /** A message that is not here; its domain's MX hosts are looked up where a rule or a direct route asks for them. */
 export async function explainNew(house: House, mail: MailFacts): Promise<Explanation> {
   const policy = house.policy();
-  const domain = domainOf(mail.to);
-  const before = decide(policy, withSite(house, policy, mail));
-  const asks = before.missing.has('site') || directRoute(policy, before) !== null;
-  if (asks && !house.sites.nameOf(policy, domain)) await lookUpSites(house, [domain], house.stopping);
-  const facts = withSite(house, policy, mail);
-  const decision = decide(policy, facts);
-  const site = house.sites.siteOf(policy, domain);
-  const present = presentOf(house, { id: '' }, decision, mail.to, null, site);
-  return { ...explainMail(policy, facts, site), present };
+  const given = { ...mail, at: house.clock.now() };
+  const walk = (): Course => courseOf(policy, given, (domain) => house.sites.nameOf(policy, domain));
+  const unknown = domainsAskedFor(policy, given, walk()).filter(
+    (domain) => !house.sites.nameOf(policy, domain),
+  );
+  if (unknown.length > 0) await lookUpSites(house, unknown, house.stopping);
+  const course = walk();
+  const { to } = course.mail;
+  const site = house.sites.siteOf(policy, domainOf(to));
+  const present = presentOf(house, { id: '', ...senderOf(course.mail) }, course.last, to, null, site);
+  return { ...explainArrival(policy, given, course, site), present };
 }
 
-function withSite({ sites }: House, policy: Policy, mail: MailFacts): MailFacts {
-  const site = sites.nameOf(policy, domainOf(mail.to));
-  return site === undefined ? mail : { ...mail, site };
+/** Domains whose MX hosts a rule or a direct route asks for. */
+function domainsAskedFor(policy: Policy, { to }: MailFacts, course: Course): string[] {
+  const { rewritten, accepted, mail, last } = course;
+  const first = rewritten?.to[0] ?? to;
+  const asks = last.missing.has('site') || directRoute(policy, last) !== null;
+  return [...(accepted.missing.has('site') ? [domainOf(first)] : []), ...(asks ? [domainOf(mail.to)] : [])];
 }
 
 /** A recipient of `entry`; the site is the one that the last look at the MX hosts found. */
@@ -44,7 +52,7 @@ export function explainQueued(house: House, message: Message, entry: QueueEntry,
   const decision = decide(policy, facts, 'queued');
   const site = knownSite(house, policy, decision, to);
   const present = presentOf(house, message, decision, to, entry, site);
-  return { ...explainMail(policy, facts, site, 'queued'), present };
+  return { ...explainQueuedMail(policy, facts, site), present };
 }
 
 /** The direct route of the list whose site is asked for. */
@@ -61,10 +69,14 @@ function knownSite(house: House, policy: Policy, decision: Decision, to: string)
   return house.sites.siteOf(policy, domainOf(to)) ?? (name === null ? null : siteNamed(policy, name));
 }
 
+function senderOf({ from, client = null, user = null }: MailFacts): Origin {
+  return { from, ...(client !== null && { client: { address: client, ...(user !== null && { user }) } }) };
+}
+
 /** Null for a recipient that no route takes. */
 function presentOf(
   house: House,
-  message: Pick<Placed, 'id' | 'routeOverride'>,
+  message: Pick<Placed, 'id' | 'routeOverride'> & Origin,
   decision: Decision,
   to: string,
   entry: QueueEntry | null,
@@ -92,6 +104,7 @@ function presentOf(
     state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
     limits: levels(house, route, site),
+    quotas: quotaLevels(house, message, name),
     ...closing(destination),
     suspended: waitingFor(suspension),
     next: entry?.hold ? null : new Date(next).toISOString(),

@@ -100,7 +100,9 @@ test('a policy whose own tests fail does not take force, and the reload says whi
     expect.stringMatching(
       /policy\.yaml:1:\d+: tests\[0\]\.expect\.rule: the test fails: .*"closed", not "all"/,
     ),
-    expect.stringMatching(/policy\.yaml:1:\d+: tests\[0\]\.expect\.route: .*"none: 550", not "direct"/),
+    expect.stringMatching(
+      /policy\.yaml:1:\d+: tests\[0\]\.expect\.route: .*"none: reject 550 5.7.1", not "direct"/,
+    ),
   ]);
   const query = new URLSearchParams(mail);
   expect(await sendoff.api(`/api/explain?${query}`)).toMatchObject({ rule: 'all', reject: null });

@@ -50,6 +50,7 @@ function explained(to: string): Explanation {
     state: 'backing-off',
     connections: 1,
     limits: [{ of: 'site example-org', open: 3, allowed: 5, connections: 10, wait: 200 }],
+    quotas: [],
     failures: 4,
     last: greylisted,
     suspended: null,
@@ -237,21 +238,37 @@ test('explain asks the daemon, and tells rules, settings and how things stand', 
   expect(offline.out).toMatch(/ {2}source +the files alone \(as --offline asks\)/);
 });
 
-test('explain refuses what is no address, and conditions that no rule can have', async () => {
+test('explain asks the daemon with all that is known of the message', async () => {
+  const admin = await adminUnderTest();
+  admin.operations.policy = policyFrom(`rules:
+  - when: { header: { Precedence: bulk, List-Id: "*" }, user: ann, client: "2001:db8::/32", size: ">=1KB" }
+    hold: all of it is known
+  - route: direct`);
+  const facts = ['--header', 'precedence: Bulk', '--header', 'List-Id: a & b', '--user', 'ann'];
+  const more = ['--client', '2001:db8::7', '--size', '1KB'];
+  const mail = ['explain', '--from', '<>', '--to', 'bob@example.org'];
+  expect((await sendoff(admin, [...mail, ...facts, ...more])).out).toContain('held    all of it is known');
+  expect((await sendoff(admin, [...mail, ...facts])).out).toContain('open');
+});
+
+test('explain refuses what is no address, no field, no size', async () => {
   const admin = await adminUnderTest();
   const sayings = [
     ['--from', 'ann', '--to', 'b@example.org'],
     ['--from', '<>', '--to', '<>'],
-    ['--from', '<>', '--to', 'b@example.org', '--size', '20MB'],
-    ['--from', '<>', '--to', 'b@example.org', '--user', 'backup'],
-    ['--from', '<>', '--to', 'b@example.org', '--header', 'Precedence: bulk'],
+    ['--from', '<>', '--to', 'b@example.org', '--size', 'big'],
+    ['--from', '<>', '--to', 'b@example.org', '--client', 'localhost'],
+    ['--from', '<>', '--to', 'b@example.org', '--header', 'Precedence bulk'],
   ];
   for (const saying of sayings) {
     const { code, err } = await sendoff(admin, ['explain', ...saying]);
     expect({ saying, code }).toEqual({ saying, code: 64 });
-    expect(err).toMatch(/no address|never the null sender|not available in this version/);
+    expect(err).toMatch(/^sendoff: --\w+: .*(is no (address|IP address|field|size)|never the null sender)/);
   }
-  for (const query of ['from=ann&to=b@example.org', 'from=&to=b', 'from=']) {
+  const whole = 'from=&to=b@example.org';
+  const more = ['size=1.5', 'size=-1', 'client=host', 'header=x', 'header=a:b&header=x', 'colour=red'];
+  const wrong = ['from=ann&to=b@example.org', 'from=&to=b', 'from=', ...more.map((one) => `${whole}&${one}`)];
+  for (const query of wrong) {
     expect((await fetch(`${admin.url}/api/explain?${query}`)).status).toBe(400);
   }
 });

@@ -69,6 +69,74 @@ test('what is rejected is told with its answer; --json says who answered', async
   });
 });
 
+const STAGING = `
+rewrite:
+  senders: { "*@office.lan": "*@example.net" }
+  recipients: { team@example.net: [qa@example.net, ann@example.net] }
+rules:
+  - { name: archive, copy: archive@example.net }
+  - { name: mark, when: { from: example.net }, tag: outside, header: { add: { X-Relay: sendoff }, remove: X-Id } }
+  - { name: big, when: { size: ">20MB" }, hold: too big }
+  - { name: bulk, when: { header: { Precedence: bulk } }, priority: low }
+  - { name: junk, when: { headerFrom: junk.example }, discard: true }
+  - { name: not out, when: { client: 10.0.0.0/8, not: { to: qa@example.net } }, redirect: qa@example.net }
+  - { name: rest, when: { tag: outside }, route: direct, window: { hours: 07:00-20:00, zone: UTC } }
+  - { name: others, reject: {} }
+`;
+
+const rules = (out: string): string => out.slice(out.indexOf('\n', out.indexOf('source')) + 1);
+
+test('what acceptance does is told: other addresses, copies, tags, header, and the way after a redirect', async () => {
+  const mail = ['--from', 'bob@office.lan', '--to', 'cat@example.org', '--client', '10.1.1.1', '--offline'];
+  const { out } = await explain(STAGING, ...mail, '--size', '1MB', '--header', 'Precedence: bulk');
+  expect(rules(out)).toBe(`  rewritten  bob@example.net to cat@example.org
+  yes        archive: every mail; gives copy to archive@example.net, once a message
+  yes        mark: from is example.net; gives tag outside, header +X-Relay, -x-id
+  no         big: not size is >20MB
+  yes        bulk: header Precedence is bulk; gives priority low
+  no         junk: not headerFrom is junk.example
+  yes        not out: client is 10.0.0.0/8 and not (to is qa@example.net); gives redirect to qa@example.net
+  tags       outside
+  header     + X-Relay: sendoff
+             - x-id
+  copies     to archive@example.net, once a message
+  redirect   to qa@example.net: rule "rest"
+  yes        archive: every mail
+  yes        mark: from is example.net
+  no         big: not size is >20MB
+  yes        bulk: header Precedence is bulk; gives priority low
+  yes        rest: tag is outside; gives route direct, window 07:00-20:00 UTC
+  routes     direct: mx, tls opportunistic
+  retry      default: after 1m, 5m, 10m, 20m, 40m, 1h, 2h, 4h; expires after 5d
+  warnings   after 4h, 1d
+  priority   low
+  window     07:00-20:00 UTC
+  site       not known: nobody looked up its MX hosts
+`);
+});
+
+test('what is not given is told: no header is one without fields, the rest is not known', async () => {
+  const mail = ['--from', 'bob@example.net', '--to', 'team@example.net', '--offline'];
+  const { out } = await explain(STAGING, ...mail);
+  expect(out).toContain(
+    'rewritten  bob@example.net to qa@example.net, ann@example.net; what follows is of the first',
+  );
+  expect(out).toContain('open       big: cannot be told without more: size is >20MB\n');
+  expect(out).toContain('no header  none is given: taken as one without precedence, from\n');
+  const { out: json } = await explain(STAGING, ...mail, '--json');
+  expect(JSON.parse(json)).toMatchObject({
+    rule: 'rest',
+    arrival: {
+      rewritten: { to: ['qa@example.net', 'ann@example.net'] },
+      redirect: null,
+      tags: ['outside'],
+      copies: [{ to: 'archive@example.net', per: 'message' }],
+    },
+  });
+  const junk = await explain(STAGING, ...mail, '--header', 'From: x <y@junk.example>');
+  expect(junk.out).toContain('discarded  taken, and thrown away\n');
+});
+
 test('a broken policy explains nothing: exit 78 with its mistakes', async () => {
   const { code, err } = await explain('rules: [{ route: nowhere }]', '--from', '<>', '--to', 'b@example.org');
   expect(code).toBe(78);
