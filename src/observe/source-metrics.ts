@@ -17,6 +17,13 @@ export interface MetricSources {
   /** Number of destinations in each state: `new`, `live`, `backing-off`, `suspended`. */
   destinations(): Readonly<Record<string, number>>;
   activeAlarms(): Iterable<string>;
+  /** Of routes, as far as this daemon knows; `quota` as the policy writes it. */
+  quotas(): Iterable<{
+    readonly route: string;
+    readonly quota: string;
+    readonly used: number;
+    readonly max: number;
+  }>;
 }
 
 type Read = (sources: Partial<MetricSources>) => void;
@@ -31,6 +38,7 @@ export function createSourceMetrics(registry: Registry): Read {
     connectionsReader(registry),
     destinationsReader(registry),
     alarmsReader(registry),
+    quotasReader(registry),
   ];
   return (sources) => {
     for (const read of readers) read(sources);
@@ -112,6 +120,31 @@ function alarmsReader(registry: Registry): Read {
   return ({ activeAlarms }) => {
     metric.reset();
     for (const alarm of activeAlarms?.() ?? []) metric.set({ alarm }, 1);
+  };
+}
+
+function quotasReader(registry: Registry): Read {
+  const labelNames = ['route', 'quota'];
+  const registers = [registry];
+  const used = new Gauge({
+    name: 'sendoff_quota_used',
+    help: "Used in the present window of a route's quota, by all daemons.",
+    labelNames,
+    registers,
+  });
+  const max = new Gauge({
+    name: 'sendoff_quota_max',
+    help: "The most of a route's quota in a window.",
+    labelNames,
+    registers,
+  });
+  return ({ quotas }) => {
+    used.reset();
+    max.reset();
+    for (const { route, quota, ...level } of quotas?.() ?? []) {
+      used.set({ route, quota }, level.used);
+      max.set({ route, quota }, level.max);
+    }
   };
 }
 

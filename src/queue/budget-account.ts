@@ -114,6 +114,7 @@ export class Account {
   /** Once a second: lent and unused goes back, what was used ahead is said, a full budget is looked at again. */
   tick(now: number): void {
     this.#now();
+    for (const counter of this.counters) counter.watch(now);
     if (this.#asking > 0) return;
     const isIdle = now - this.#usedAt >= IDLE_MS && this.counters.some(({ used, lent }) => lent > used);
     if (isIdle || this.#isDirty) void this.#queued(() => this.#giveAway());
@@ -140,6 +141,11 @@ export class Account {
     this.#now();
     if (this.#asking > 0 || now - this.#usedAt <= IDLE_MS || this.full() !== null) return false;
     return this.counters.every(({ mine }) => mine === 0);
+  }
+
+  /** Brings all windows to this moment. */
+  roll(): void {
+    this.#now();
   }
 
   #now(): number {

@@ -2,6 +2,7 @@
 // budget-account.ts asks Redis and the disk, and tells the counter what they said; quota.ts knows the windows.
 // Never does I/O, and never hands out more than it was lent.
 import { countedSince, leaves, type Quota, type Span, spanAt } from '../policy/quota.ts';
+import { Trend } from './budget-trend.ts';
 
 /** What was counted in one stretch of the window: when it began, when it stops to count, how much. */
 export type Counted = readonly [start: number, until: number, count: number];
@@ -35,6 +36,7 @@ export class Counter {
   elsewhere: Elsewhere = { count: 0, oldest: null };
   /** Redis was asked about this stretch. */
   isKnown = false;
+  readonly #trend = new Trend();
   /** Used in earlier stretches that are still in the window. */
   readonly #past = new Map<number, number>();
 
@@ -91,6 +93,18 @@ export class Counter {
 
   get left(): number {
     return Math.max(0, this.quota.max - this.total);
+  }
+
+  /** Once a while, so that there is a pace. */
+  watch(now: number): void {
+    this.#trend.note(now, this.total);
+  }
+
+  /** Per millisecond, lately. */
+  pace(now: number): number {
+    const { window } = this.quota;
+    const began = window.kind === 'calendar' ? this.span.start : now - window.length;
+    return this.#trend.pace(now, this.total, began);
   }
 
   /** When something of it can be used again, once it is used up. */

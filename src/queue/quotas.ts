@@ -1,7 +1,7 @@
 // The quotas of the policy as budgets: which ones a mail and its route come under, and why a route is passed over.
 // placement asks which routes are used up, metering.ts reserves for an attempt, quota-intake.ts at acceptance.
 // Never counts: budgets.ts does.
-import { domainOf, type Message } from '../mail/envelope.ts';
+import { type Client, domainOf, type Message } from '../mail/envelope.ts';
 import { subjectOf } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import { quotaText, type SenderQuota } from '../policy/quota.ts';
@@ -10,7 +10,7 @@ import type { Budget, Full } from './budgets.ts';
 import type { House } from './house.ts';
 
 /** Who sent a message, as far as quotas ask. */
-export type Origin = Pick<Message, 'from' | 'client'>;
+export type Origin = Pick<Message, 'from'> & { readonly client?: Pick<Client, 'address' | 'user'> };
 
 /** When a quota of senders counts: what is sent, or what is accepted. */
 export type Moment = 'attempt' | 'acceptance';
