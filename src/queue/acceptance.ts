@@ -7,13 +7,18 @@ import { decide } from '../policy/evaluate.ts';
 import type { Decision, RejectReply } from '../policy/policy.ts';
 import { DEEPEST_ALIAS, expanded, rewrittenSender } from '../policy/rewrite.ts';
 import { copiesOf } from './copies.ts';
-import { type Discarded, factsOf, type Placed, type PlacementContext } from './placement.ts';
+import {
+  type AtAcceptance,
+  type Discarded,
+  factsOf,
+  type Placed,
+  type PlacementContext,
+} from './placement.ts';
 
 /** Recipients that are alike in what acceptance fixed. */
-export interface Part {
+export interface Part extends AtAcceptance {
   /** Indexes into the message's recipients, ascending. */
   readonly recipients: readonly number[];
-  readonly tags: readonly string[];
   readonly edit: HeaderEdit | null;
   /** Copies: no sender hears of them. */
   readonly isQuiet: boolean;
@@ -127,16 +132,25 @@ function isDiscarded({ ending }: Decision): boolean {
 }
 
 function partsOf(arrivals: readonly Arrival[]): Part[] {
-  const parts = new Map<string, Part & { readonly recipients: number[] }>();
+  const parts = new Map<string, { part: Part; recipients: number[]; decisions: Map<number, Decision> }>();
   for (const [index, { decision }] of arrivals.entries()) {
     if (isDiscarded(decision)) continue;
     const { tags, header: edit } = decision.fixed;
     const key = tags.length === 0 && edit === null ? '' : JSON.stringify([tags, edit]);
-    const part = parts.get(key);
-    if (part) part.recipients.push(index);
-    else parts.set(key, { recipients: [index], tags, edit, isQuiet: false });
+    const known = parts.get(key) ?? emptyPart(tags, edit);
+    known.recipients.push(index);
+    // Queued mail has its tags from the beginning, and another recipient after a redirect.
+    if (tags.length === 0 && decision.ending.kind !== 'redirect') known.decisions.set(index, decision);
+    parts.set(key, known);
   }
-  return [...parts.values()];
+  return [...parts.values()].map(({ part }) => part);
+}
+
+function emptyPart(tags: readonly string[], edit: HeaderEdit | null) {
+  const recipients: number[] = [];
+  const decisions = new Map<number, Decision>();
+  const part: Part = { recipients, decisions, tags, edit, isQuiet: false };
+  return { part, recipients, decisions };
 }
 
 /**

@@ -32,16 +32,15 @@ export interface Enqueued {
  */
 export function enqueue(given: Message, context: PlacementContext): Enqueued {
   const { message, parts, discarded, refusal } = accept(given, context);
-  const placed = parts.map((part) => ({ part, placements: placedParts(message, part, context) }));
+  const placed = parts.map((part) => ({
+    part,
+    placements: place(message, part.recipients, null, context, part),
+  }));
   const entries = placed.flatMap(({ part, placements }) =>
     placements.flatMap((placement) => entryOf(message, part, placement, context) ?? []),
   );
   const byRoutes = placed.flatMap(({ placements }) => discardedBy(placements));
   return { message, entries, discarded: [...discarded, ...byRoutes], refusal };
-}
-
-function placedParts(message: Message, { recipients, tags }: Part, context: PlacementContext): Placement[] {
-  return place(message, recipients, null, context, tags);
 }
 
 /** Null for what is discarded. */

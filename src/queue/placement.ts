@@ -102,20 +102,27 @@ export function factsOf(
   };
 }
 
+/** What acceptance said of recipients. */
+export interface AtAcceptance {
+  readonly tags: readonly string[];
+  /** By index, of those for whom a second look would say the same. */
+  readonly decisions?: ReadonlyMap<number, Decision>;
+}
+
 /**
  * Groups `recipients` (indexes) of the message; `entry` is their present state, if they have one, and
- * `tags` what acceptance gave them.
+ * `accepted` what acceptance said of those that have none.
  */
 export function place(
   message: Placed,
   recipients: readonly number[],
   entry: QueueEntry | null,
   context: PlacementContext,
-  tags: readonly string[] = entry?.tags ?? [],
+  accepted: AtAcceptance = { tags: entry?.tags ?? [] },
 ): Placement[] {
   const groups = new Map<string, Placement & { recipients: number[] }>();
   for (const index of recipients) {
-    const placement = placeOne(message, index, entry, tags, context);
+    const placement = placeOne(message, index, entry, accepted, context);
     const key = groupKey(placement);
     const group = groups.get(key);
     if (group) group.recipients.push(index);
@@ -139,12 +146,12 @@ function placeOne(
   message: Placed,
   index: number,
   entry: QueueEntry | null,
-  tags: readonly string[],
+  { tags, decisions }: AtAcceptance,
   context: PlacementContext,
 ): Placement {
   const to = message.recipients[index] ?? '';
   const recipients = [index];
-  const decision = decisionFor(message, index, tags, context);
+  const decision = decisions?.get(index) ?? decisionFor(message, index, tags, context);
   const { rule, ending } = decision;
   if (ending.kind === 'reject') return { kind: 'reject', rule, reply: ending.reply, recipients };
   if (ending.kind === 'hold') return { kind: 'hold', rule, reason: ending.reason, recipients };
