@@ -11,7 +11,7 @@ import { type Placement, place } from './placement.ts';
 import { putOff } from './put-off.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
-import { lookUpSites, sitesWanted } from './site-lookup.ts';
+import { lookUpFirst, sitesWanted } from './site-lookup.ts';
 import { inWindow } from './window.ts';
 
 export interface RoutedClaim {
@@ -21,32 +21,23 @@ export interface RoutedClaim {
   readonly reason: string;
 }
 
-/** `signal`: others wait for the run's place, or the daemon stops. */
-export async function nextClaim(
-  house: House,
-  destination: Destination,
-  signal: AbortSignal,
-): Promise<RoutedClaim | null> {
+export async function nextClaim(house: House, destination: Destination): Promise<RoutedClaim | null> {
   for (;;) {
-    if (signal.aborted || house.spool.broken()) return null;
+    if (house.stopping.aborted || house.spool.broken()) return null;
     const now = house.clock.now();
     if (suspensionOf(destination, now)) return null;
     const claim = house.spool.claim(destination.key, now);
     if (!claim) return null;
     house.reached('claimed');
-    const routed = await routedNow(house, claim, signal);
+    const routed = await routedNow(house, claim);
     if (routed) return routed;
   }
 }
 
-/** Null when the message does not go here any more, or not yet: then it is where it belongs, and the claim is over. */
-export async function routedNow(
-  house: House,
-  claim: Claim,
-  signal: AbortSignal,
-): Promise<RoutedClaim | null> {
+/** Null when the message does not go here any more, or not yet: what has to be done about it is, and the claim is gone. */
+export async function routedNow(house: House, claim: Claim): Promise<RoutedClaim | null> {
   const { entry, message } = claim;
-  const placements = await placed(house, claim, signal);
+  const placements = await placed(house, claim);
   if (!placements) return null;
   const now = house.clock.now();
   const [only] = placements;
@@ -66,14 +57,14 @@ export async function routedNow(
   return null;
 }
 
-/** Null when the signal aborts before it is known, or when it fails, which is a mistake of ours. */
-async function placed(house: House, claim: Claim, signal: AbortSignal): Promise<Placement[] | null> {
+/** Null when a site has to be looked up first, or when it fails, which is a mistake of ours. */
+async function placed(house: House, claim: Claim): Promise<Placement[] | null> {
   const { entry, message } = claim;
   try {
-    const wanted = sitesWanted(message, entry, placementContext(house));
-    if (wanted.length > 0) await lookUpSites(house, wanted, signal);
-    if (!signal.aborted) return place(message, entry.recipients, entry, placementContext(house));
-    claim.release();
+    const context = placementContext(house);
+    const wanted = sitesWanted(message, entry, context);
+    if (wanted.length === 0) return place(message, entry.recipients, entry, context);
+    await lookUpFirst(house, claim, wanted);
   } catch (error) {
     house.observer.warn('a message could not be placed', { id: entry.id, error: String(error) });
     await holdBroken(house, claim);

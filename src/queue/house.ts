@@ -36,6 +36,8 @@ export interface House {
   readonly sites: SiteBook;
   readonly budgets: Budgets;
   readonly detours: Detours;
+  /** Looks at MX hosts that messages wait for. */
+  readonly looking: Set<Promise<void>>;
   /** The policy in force; another object after each reload. */
   readonly policy: () => Policy;
   readonly hostname: string;

@@ -34,6 +34,7 @@ export interface QueueOptions
     | 'sites'
     | 'budgets'
     | 'detours'
+    | 'looking'
     | 'stopping'
   > {
   readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
@@ -85,6 +86,7 @@ export function createQueue(options: QueueOptions): MailQueue {
     sites: new SiteBook(options.clock),
     detours: new Detours(),
     stopping: stopping.signal,
+    looking: new Set(),
   };
   const timers = new MailTimers(house);
   const policyClock = new PolicyClock(house);

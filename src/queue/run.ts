@@ -87,8 +87,8 @@ class Turn {
   }
 
   async take(): Promise<void> {
-    const claimed = await nextClaim(this.#house, this.#destination, this.#stopping);
-    if (!claimed) return this.#isHurried() ? this.#comeBack(null) : undefined;
+    const claimed = await nextClaim(this.#house, this.#destination);
+    if (!claimed) return;
     this.#policy = this.#house.policy();
     const route = this.#policy.routes.get(this.#destination.route);
     if (!route || route.via === 'discard' || isShut(this.#house, this.#destination))
@@ -158,15 +158,15 @@ class Turn {
   }
 
   /** The destination said nothing while others waited: it is charged nothing, and gets all the time next. */
-  #comeBack(claim: Claim | null): void {
+  #comeBack(claim: Claim): void {
     this.#destination.looked = true;
-    claim?.release();
+    claim.release();
   }
 
   /** The claim, or another one, when the site that was found sends the message elsewhere. */
   async #stillHere(claim: Claim): Promise<RoutedClaim | null> {
-    const same = await routedNow(this.#house, claim, this.#stopping);
-    return same ?? nextClaim(this.#house, this.#destination, this.#stopping);
+    const same = await routedNow(this.#house, claim);
+    return same ?? nextClaim(this.#house, this.#destination);
   }
 
   /** Hosts, site and limits of the destination, and the connection that this run will keep. */
@@ -294,12 +294,12 @@ class Turn {
   /** The next claim, waiting some seconds with the connection open when nothing is due. */
   async #following(link: Link): Promise<RoutedClaim | null> {
     const { dispatcher, clock, stopping } = this.#house;
-    const next = await nextClaim(this.#house, this.#destination, this.#stopping);
+    const next = await nextClaim(this.#house, this.#destination);
     if (next) return next;
     await this.#writing;
     // Mail that came meanwhile found nobody idle to wake: no wait begins without a look right before it.
     for (;;) {
-      const claim = await nextClaim(this.#house, this.#destination, this.#stopping);
+      const claim = await nextClaim(this.#house, this.#destination);
       if (claim || !link.session?.usable || this.#crowded()) return claim;
       const woken = await dispatcher.idlers.wait(this.#destination, this.#keys(), clock, IDLE_MS, stopping);
       if (!woken || this.#isOutdated() || this.#isSuspended()) return null;

@@ -1,15 +1,19 @@
 // Finds out to which sites a message's recipients belong, where a rule asks for it and nobody looked lately.
 // claims.ts calls it before it places a message for an attempt, explain.ts before it explains one.
-// Never fails: what the name servers do not tell in time counts as unknown for a while, and the mail goes on.
+// Never fails, and never holds a run up: what nobody tells in time counts as unknown for a while, and the mail goes on.
 import { domainOf } from '../mail/envelope.ts';
 import { decide } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { Claim } from '../spool/spool.ts';
 import type { QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
 import { factsOf, type Placed, type PlacementContext } from './placement.ts';
 
-/** A resolver answers within a second or not soon: behind this message, mail of other domains may wait. */
+/** A resolver answers within a second or not soon. */
 const LONGEST_MS = 5_000;
+
+/** Messages that wait for a look side by side; a run that finds one more waits for the first of them. */
+const MOST_WAITING = 500;
 
 /** Domains whose site would decide about one of these recipients, if it were known. */
 export function sitesWanted(
@@ -27,6 +31,21 @@ export function sitesWanted(
     if (missing.has('site')) wanted.add(domain);
   }
   return [...wanted];
+}
+
+/**
+ * The message waits, claimed, until the domains are looked up; then it is due as it was. Others of its
+ * destination, and all other destinations, go on meanwhile.
+ */
+export async function lookUpFirst(house: House, claim: Claim, domains: readonly string[]): Promise<void> {
+  const { looking, dispatcher, stopping } = house;
+  if (looking.size >= MOST_WAITING) await Promise.race(looking);
+  const look = lookUpSites(house, domains, stopping).finally(() => {
+    looking.delete(look);
+    claim.release();
+    dispatcher.arrived([claim.entry.destination]);
+  });
+  looking.add(look);
 }
 
 /** Puts the domains into the house's book. Resolves at once when `signal` aborts, with nothing learned. */

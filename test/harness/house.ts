@@ -91,6 +91,7 @@ export function openHouse(
     budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),
     detours: new Detours(),
     policy: () => policy,
+    looking: new Set(),
     hostname: 'relay.example.net',
     postmaster: null,
     shutdownTimeout: 30_000,

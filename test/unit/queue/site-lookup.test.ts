@@ -1,7 +1,7 @@
 // Which sites are looked up before a message is placed, and what follows when nobody answers.
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../../src/delivery/session.ts';
-import { routedNow } from '../../../src/queue/claims.ts';
+import { nextClaim, routedNow } from '../../../src/queue/claims.ts';
 import { type House, placementContext } from '../../../src/queue/house.ts';
 import { lookUpSites, sitesWanted } from '../../../src/queue/site-lookup.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
@@ -35,6 +35,8 @@ async function house(bestMx: Delivery['bestMx'], rules = policy): Promise<Lookin
 }
 
 const toBig = async (): Promise<string[]> => ['mx.big.example'];
+const hangs: Delivery['bestMx'] = (_, signal) =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve(null)));
 const never = new AbortController().signal;
 
 const wanted = (here: House, recipients: string[], from = 'ann@example.net'): string[] =>
@@ -53,8 +55,6 @@ test('domains are asked for whose site would decide, once each, and only while n
 });
 
 test('who does not answer in time counts as unknown; who interrupts learns nothing', async () => {
-  const hangs: Delivery['bestMx'] = (_, signal) =>
-    new Promise((resolve) => signal.addEventListener('abort', () => resolve(null)));
   const here = await house(hangs);
   const looking = lookUpSites(here, ['one.test'], never);
   here.clock.advance(5_000);
@@ -76,25 +76,40 @@ async function claimed(here: Looking) {
   return claim;
 }
 
-test('a message is placed anew by what was found out, and goes on where nothing was', async () => {
+/** Where the message goes once every look is over. */
+async function routed(here: Looking) {
+  const first = await routedNow(here, await claimed(here));
+  await Promise.all(here.looking);
+  const again = here.spool.claim('other', here.clock.now());
+  return first ?? (again && routedNow(here, again));
+}
+
+test('a message waits for the look, is placed anew by what was found, and goes on where nothing was', async () => {
   const here = await house(toBig);
-  expect(await routedNow(here, await claimed(here), never)).toBeNull();
+  expect(await routed(here)).toBeNull();
   expect([...here.spool.stock()]).toMatchObject([{ destination: 'provider', entries: 1 }]);
   const deaf = await house(async () => null);
-  expect(await routedNow(deaf, await claimed(deaf), never)).toMatchObject({ decision: { rule: 'rest' } });
-  expect(await routedNow(deaf, await claimed(deaf), never)).toMatchObject({ decision: { rule: 'rest' } });
+  expect(await routed(deaf)).toMatchObject({ decision: { rule: 'rest' } });
+  expect(await routed(deaf)).toMatchObject({ decision: { rule: 'rest' } });
   expect(deaf.asked).toHaveLength(1);
   deaf.clock.advance(MINUTE);
-  await routedNow(deaf, await claimed(deaf), never);
+  await routed(deaf);
   expect(deaf.asked).toHaveLength(2);
 });
 
-test('an interrupted message is given back as it was', async () => {
+test('others go on while a message waits; a stop gives it back as it was', async () => {
+  const here = await house(hangs);
   const stop = new AbortController();
-  const here = await house(async () => {
-    stop.abort();
-    return null;
+  const stopping: House = { ...here, stopping: stop.signal };
+  const waiting = await claimed(here);
+  expect(await routedNow(stopping, waiting)).toBeNull();
+  const to = { message: { recipients: ['kept@big.test'] }, entry: { destination: 'other' } };
+  await here.spool.commit(mail(here.spool, { due: here.clock.now(), ...to }));
+  expect(await nextClaim(stopping, here.destinations.of('other'))).toMatchObject({
+    decision: { rule: 'rest' },
   });
-  expect(await routedNow(here, await claimed(here), stop.signal)).toBeNull();
-  expect(here.spool.claim('other', here.clock.now())).not.toBeNull();
+  stop.abort();
+  await Promise.all(here.looking);
+  expect(here.spool.claim('other', here.clock.now())?.entry.id).toBe(waiting.entry.id);
+  expect(here.sites.nameOf(policy, 'example.com')).toBeUndefined();
 });
