@@ -3,6 +3,7 @@
 // Never delivers and never looks anything up: a test asks the same `decide` that mail asks.
 import { explain } from './evaluate.ts';
 import type { Decision, MailFacts, Policy, RuleTrace } from './policy.ts';
+import { expanded, rewrittenSender } from './rewrite.ts';
 import { endingText } from './settings.ts';
 import type { PolicyTest } from './test-schema.ts';
 
@@ -17,9 +18,17 @@ export interface Miss {
   readonly open: RuleTrace | null;
 }
 
-/** What came out otherwise; empty: the test passes. */
+/** What came out otherwise; empty: the test passes. Of a recipient that becomes several, for one of them. */
 export function missesOf(policy: Policy, { mail, expect }: PolicyTest): Miss[] {
-  const { trace, ...decision } = explain(policy, factsOf(mail));
+  const from = rewrittenSender(policy.rewrite, mail.from);
+  const expansion = expanded(policy.rewrite, mail.to);
+  const recipients = 'chain' in expansion ? [mail.to] : expansion.recipients;
+  const misses = recipients.map((to) => missesFor(policy, { ...factsOf(mail), from, to }, expect));
+  return misses.find((one) => one.length > 0) ?? [];
+}
+
+function missesFor(policy: Policy, mail: MailFacts, expect: Expectation): Miss[] {
+  const { trace, ...decision } = explain(policy, mail);
   const open = trace.find((one) => one.open !== undefined) ?? null;
   const keys = Object.keys(expect) as (keyof Expectation)[];
   return keys.flatMap((key) => {

@@ -3,7 +3,7 @@
 // Never waits and never guesses: the clock is a number, the spread of retries its middle.
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
-import { decide } from '../policy/evaluate.ts';
+import { courseOf } from '../policy/course.ts';
 import { firstChange } from '../policy/hours.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
@@ -68,18 +68,18 @@ export function simulate(
   replies: readonly SimulatedReply[],
   start: number,
 ): Simulation {
-  const decision = decide(policy, { ...mail, at: start });
-  if (decision.ending.kind === 'reject') {
-    const { reply } = decision.ending;
-    const steps = [{ at: start, what: 'rejected', rule: decision.rule, reply }] as const;
-    return { rule: decision.rule, steps, ended: true };
+  const { accepted, last } = courseOf(policy, { ...mail, at: start }, () => undefined);
+  if (last.ending.kind === 'reject') {
+    const { reply } = last.ending;
+    const steps = [{ at: start, what: 'rejected', rule: last.rule, reply }] as const;
+    return { rule: last.rule, steps, ended: true };
   }
   const story = new Story(policy, mail, start);
   for (let asked = 0; !story.ended && story.steps.length < MOST_STEPS; ) {
     const reply = replies[Math.min(asked, replies.length - 1)];
     if (reply && story.goOn(reply)) asked++;
   }
-  return { rule: decision.rule, steps: story.steps, ended: story.ended };
+  return { rule: accepted.rule, steps: story.steps, ended: story.ended };
 }
 
 class Story {
@@ -94,7 +94,7 @@ class Story {
   constructor(policy: Policy, { from, to }: MailFacts, start: number) {
     this.#policy = policy;
     this.#now = start;
-    this.#message = {
+    const given: Message = {
       id: 'simulated',
       origin: 'client',
       arrived: start,
@@ -103,9 +103,12 @@ class Story {
       size: 0,
       eightBit: false,
     };
-    const { entries, discarded } = enqueue(this.#message, this.#context());
-    this.#entry = entries[0] ?? null;
-    for (const { route } of discarded) this.#tell({ what: 'discarded', route });
+    const { message, entries, discarded } = enqueue(given, this.#context());
+    this.#message = message;
+    // Of several recipients that an alias has, the first; copies have stories of their own.
+    const own = entries.find(({ recipients }) => recipients.includes(0));
+    this.#entry = own ? { ...own, seq: 0, recipients: [0] } : null;
+    for (const { index, route } of discarded) if (index === 0) this.#tell({ what: 'discarded', route });
     this.#tellHold();
   }
 

@@ -57,6 +57,20 @@ test.each([
   expect(problem).toContain(told);
 });
 
+test('a test is about the addresses that mail comes to have, and about all that its recipient becomes', () => {
+  const rewrite =
+    'rewrite: { senders: { "*@lan": "*@x.example" }, recipients: { team@x.example: [b@aol.com, b@example.org] } }\n' +
+    'rules: [{ name: ours, when: { from: x.example, to: aol.com }, tag: seen }]\n';
+  const asked = (to: string, expected: string): string[] =>
+    problemsOf(
+      load(`  - { mail: { from: a@lan, to: ${to} }, expect: ${expected} }\n`, { '0.yaml': rewrite }),
+    ).map((line) => line.slice(line.indexOf('the test fails')));
+  expect(asked('b@aol.com', '{ tag: seen }')).toEqual([]);
+  expect(asked('team@x.example', '{ rule: big mailboxes }')).toEqual([
+    'the test fails: for mail from a@lan to team@x.example the rule is "rest", not "big mailboxes"',
+  ]);
+});
+
 test('mail that is rejected takes no route; every miss of every file is told', () => {
   const second = `tests:
   - mail: { from: "<>", to: b@some.invalid }

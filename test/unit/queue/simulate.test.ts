@@ -181,3 +181,22 @@ test.each([
 ])('no replies: %s', (text, wrong) => {
   expect(parseReplies(text)).toEqual({ wrong });
 });
+
+test('the story is that of the recipient that mail comes to have; copies have their own', () => {
+  const policy = `
+rewrite: { recipients: { team@example.org: [ann@moved.example, bob@example.org] } }
+rules:
+  - { when: any, copy: all@archive.example }
+  - { name: moved, when: { to: moved.example }, redirect: x@gone.invalid }
+  - { name: no, when: { to: "*.invalid" }, reject: { text: No such domain } }
+  - { name: gone, when: { to: gone.example }, discard: true }`;
+  expect(story('250', { policy, to: 'team@example.org' })).toMatchObject({
+    rule: 'no',
+    steps: [{ what: 'rejected', reply: { text: 'No such domain' } }],
+  });
+  expect(told('451,250', { policy })).toEqual(['0 direct 451 deferred 1', '1 direct 250 delivered 2']);
+  expect(story('250', { policy, to: 'b@gone.example' })).toMatchObject({
+    rule: 'gone',
+    steps: [{ what: 'discarded', route: null }],
+  });
+});
