@@ -7,7 +7,7 @@ import type { RuleTrace } from '../policy/policy.ts';
 import type { Explanation, Present } from '../queue/operations.ts';
 import { quotaLevelText } from './quota.ts';
 import { type Field, lines } from './sections.ts';
-import { addressText, count, failureText, hintText, momentText, plain, untilText } from './text.ts';
+import { addressText, count, failureText, hintText, momentText, plain, untilText, wayText } from './text.ts';
 
 export function explanationFields(explanation: Explanation, now: number): Field[] {
   const { trace, arrival, reject, hold, present } = explanation;
@@ -111,9 +111,9 @@ function siteText(site: SiteView | null): string {
 }
 
 function presentFields(present: Present, now: number): Field[] {
-  const { route, reason, state, connections, limits, quotas, failures, last, suspended, next } = present;
+  const { reason, state, connections, limits, quotas, failures, last, suspended, slowed, next } = present;
   const fields: Field[] = [
-    ['takes', plain(`${route}: ${reason}`)],
+    ['takes', plain(`${wayText(present)}: ${reason}`)],
     ['there', `${state.replace('-', ' ')}, ${count(connections, 'connection', 'connections')}`],
     ...lines('levels', limits.map(levelText)),
     ...lines(
@@ -128,6 +128,8 @@ function presentFields(present: Present, now: number): Field[] {
   }
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
+  if (slowed !== null)
+    fields.push(['slowed', `until ${momentText(slowed.until)}: ${plain(slowed.reason)}`]);
   if (next !== null) fields.push(['attempt', `${untilText(next, now)}, ${momentText(next)}`]);
   return fields;
 }

@@ -16,6 +16,7 @@ import {
   momentText,
   plain,
   untilText,
+  wayText,
   windowText,
 } from './text.ts';
 
@@ -85,8 +86,8 @@ function summaryText(totals: Totals, { destinations, total }: Summary, { clock, 
 }
 
 function destinationRow(view: DestinationView, now: number): Row {
-  const { route, domain, site, state, entries, connections, next, failures, last, suspended } = view;
-  const name = domain === null ? route : `${route} ${domain}`;
+  const { domain, site, state, entries, connections, next, failures, last, suspended } = view;
+  const name = domain === null ? wayText(view) : `${wayText(view)} ${domain}`;
   const where = site === null || site === domain ? name : `${name} (${site})`;
   const cells = [plain(where), state.replace('-', ' '), `${entries}`, `${connections}`, untilText(next, now)];
   if (suspended !== null) return { cells, note: suspendedText(suspended) };

@@ -17,6 +17,7 @@ import {
   sinceText,
   sizeText,
   untilText,
+  wayText,
   windowText,
 } from './text.ts';
 
@@ -84,7 +85,6 @@ function entryFields(entry: EntryView, now: number): Field[] {
   const {
     to,
     state,
-    route,
     domain,
     site,
     next,
@@ -102,7 +102,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
-    ['route', plain(domain === null ? route : `${route}, domain ${domain}`)],
+    ['route', plain(domain === null ? wayText(entry) : `${wayText(entry)}, domain ${domain}`)],
   ];
   if (forcedRoute !== null) fields.push(['forced route', plain(forcedRoute)]);
   if (priority !== 'normal') fields.push(['priority', priority]);

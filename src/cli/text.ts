@@ -67,6 +67,11 @@ export function windowText(opening: string): string {
   return `waits for its window until ${momentText(opening)}`;
 }
 
+/** `direct@192.0.2.10`: a route, and the address of ours that its mail leaves from. */
+export function wayText({ route, source }: { route: string; source: string | null }): string {
+  return source === null ? route : `${route}@${source}`;
+}
+
 export function addressText(address: string): string {
   return address === '' ? '<>' : plain(address);
 }

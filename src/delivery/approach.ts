@@ -6,12 +6,12 @@ import type { ReachMilestone } from '../clock/milestones.ts';
 import { type Random, shuffled } from '../clock/random.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { Observer } from '../observe/events.ts';
-import type { MxRoute, SmarthostRoute } from '../policy/policy.ts';
+import type { MxRoute, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
 import { familyOf, lookUpAddresses } from './addresses.ts';
 import { Entrance } from './entrance.ts';
 import type { Failure } from './failure.ts';
 import { failureKinds } from './failures.ts';
-import { mannersFor } from './manners.ts';
+import { type Manners, mannersOf } from './manners.ts';
 import { OpenSession } from './open-session.ts';
 import type { PopLogins } from './pop-logins.ts';
 import type { Approach, Session, Target } from './session.ts';
@@ -25,6 +25,8 @@ const MOST_SESSIONS = 2;
 
 export interface ApproachSetting {
   readonly route: MxRoute | SmarthostRoute;
+  /** The address to leave from; null: the system's choice. */
+  readonly source: SourceAddress | null;
   readonly nextHost: NextHost;
   readonly ip: 'both' | 4 | 6;
   readonly hostname: string;
@@ -59,9 +61,11 @@ export class HostWalk implements Approach {
   #triedIpv4 = false;
   #sessions = 0;
   readonly #entrance: Entrance;
+  readonly #manners: Manners;
 
   constructor(setting: ApproachSetting) {
     this.#setting = setting;
+    this.#manners = mannersOf(setting.route, setting.source, setting.hostname);
     this.#entrance = new Entrance(setting);
   }
 
@@ -148,8 +152,13 @@ export class HostWalk implements Approach {
       const text = `${host.host} has only addresses that mail must not go to: ${all.join(', ')}`;
       return this.#none({ ...failureKinds.forbiddenAddress, text, host: host.host });
     }
+    const reachable = allowed.filter(isReachableFrom(this.#manners.source));
+    if (reachable.length === 0) {
+      const text = `${host.host} has no address that can be reached from ${this.#manners.source}`;
+      return this.#none({ ...failureKinds.sourceUnfit, text, host: host.host });
+    }
     const { port, implicitTls } = host;
-    return allowed.map((address) => ({ host: host.host, address, port, implicitTls }));
+    return reachable.map((address) => ({ host: host.host, address, port, implicitTls }));
   }
 
   #none(failure: Failure): Target[] {
@@ -159,15 +168,9 @@ export class HostWalk implements Approach {
   }
 
   async #open(target: Target, signal: AbortSignal): Promise<Session | null> {
-    const { clock, observer, route, hostname, random } = this.#setting;
-    const manners = mannersFor(route, target.address, hostname, random);
-    if (!manners) {
-      const text = `the route has no source address to reach ${target.address} from`;
-      this.#failures.push({ ...failureKinds.noSource, text, host: target.host, ip: target.address });
-      return null;
-    }
+    const { clock, observer, route } = this.#setting;
     const startedAt = clock.now();
-    const connection = await this.#entrance.connect(target, manners, signal);
+    const connection = await this.#entrance.connect(target, this.#manners, signal);
     if (!('channel' in connection)) {
       this.#count(target, connection);
       this.#failures.push(connection);
@@ -186,7 +189,7 @@ export class HostWalk implements Approach {
       target,
       connection,
       connectMs: clock.now() - startedAt,
-      smarthost: manners.smarthost,
+      smarthost: this.#manners.smarthost,
       limit: route.recipients,
       clock,
       reached: this.#setting.reached,
@@ -203,6 +206,11 @@ export class HostWalk implements Approach {
     this.#tried++;
     if (familyOf(address) === 4) this.#triedIpv4 = true;
   }
+}
+
+/** From an address of the same family, that is. */
+function isReachableFrom(source: string | null): (address: string) => boolean {
+  return (address) => source === null || familyOf(source) === familyOf(address);
 }
 
 function placeOf({ address, port }: Target): string {

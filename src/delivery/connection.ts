@@ -80,6 +80,8 @@ const NEVER = 2 ** 31 - 1;
 interface PeerError extends Error {
   readonly code?: string | undefined;
   readonly originalCode?: string | undefined;
+  /** Of a system error. */
+  readonly syscall?: string | undefined;
   readonly response?: string | undefined;
 }
 
@@ -200,9 +202,14 @@ class Greeter extends Base {
   }
 
   #fail(error: PeerError): void {
-    const { response, originalCode, code, message } = error;
+    const { response, originalCode, code, syscall, message } = error;
     if (response !== undefined) this.#finish(this.#refusal(response));
+    else if (syscall === 'bind' && originalCode === 'EADDRNOTAVAIL') this.#finish(this.#noAddress());
     else this.#finish(openingFailure(this.#phase, message, originalCode ?? code ?? ''));
+  }
+
+  #noAddress(): Failure {
+    return { ...failureKinds.sourceMissing, text: `this machine has no address ${this.#manners.source}` };
   }
 
   #refusal(response: string): Failure {

@@ -58,10 +58,11 @@ export function createDelivery({ settings, grants, ...parts }: DeliveryParts): D
       const plan = await planFor(domain, signal);
       return plan.kind === 'hosts' ? plan.bestMx : null;
     },
-    approach: (route, plan, site) =>
+    approach: (route, plan, site, source) =>
       new HostWalk({
         ...parts,
         route,
+        source,
         nextHost: route.via === 'smarthost' ? smarthosts.walk(route) : inTurn(plan.hosts),
         ip: site?.ip ?? settings.ip,
         hostname,

@@ -65,4 +65,14 @@ export interface Failure {
   readonly inDoubt?: boolean;
   /** What happened to us while stopping: settle without a new due time of its own. */
   readonly aborted?: boolean;
+  /** The address of ours was of no use: this machine has no such address, or the hosts none of its family. */
+  readonly sourceTrouble?: 'missing' | 'unfit';
+}
+
+/** Whether another address of ours might get through. */
+export function isOfSource({
+  class: failureClass,
+  sourceTrouble,
+}: Pick<Failure, 'class' | 'sourceTrouble'>): boolean {
+  return failureClass === 'blocked' || sourceTrouble !== undefined;
 }

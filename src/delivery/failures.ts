@@ -21,13 +21,23 @@ export const failureKinds = {
   // One of its hosts. Postfix and Exim say 5.4.4 too where a host has no address to go to.
   noAddress: { ...permanent, scope: 'host', class: 'dns', status: '5.4.4', phase: 'dns' },
   forbiddenAddress: { ...permanent, scope: 'host', class: 'dns', status: '5.4.4', phase: 'dns' },
-  noSource: {
+  sourceUnfit: {
     ...temporary,
     scope: 'host',
     class: 'unreachable',
     status: '4.4.4',
     phase: 'connect',
     ours: true,
+    sourceTrouble: 'unfit',
+  },
+  sourceMissing: {
+    ...temporary,
+    scope: 'host',
+    class: 'unreachable',
+    status: '4.4.4',
+    phase: 'connect',
+    ours: true,
+    sourceTrouble: 'missing',
   },
   addressLookupFailed: { ...temporary, scope: 'host', class: 'dns', status: '4.4.3', phase: 'dns' },
   noConnection: { ...temporary, scope: 'host', class: 'unreachable', status: '4.4.1' },

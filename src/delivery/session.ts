@@ -2,7 +2,7 @@
 // queue/run.ts asks; hosts.ts, approach.ts and connection.ts answer.
 // Never touches the spool, the queue or the schedule: outcomes go back as values.
 import type { Address } from '../mail/envelope.ts';
-import type { MxRoute, Site, SmarthostRoute } from '../policy/policy.ts';
+import type { MxRoute, Site, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
 import type { Body } from '../spool/spool.ts';
 import type { Failure } from './failure.ts';
 
@@ -101,9 +101,11 @@ export interface Delivery {
   plan(route: MxRoute | SmarthostRoute, domain: string | null, signal: AbortSignal): Promise<HostPlan>;
   /** `bestMx` of the plan for direct mail to the domain; null: it cannot be found out. Never rejects. */
   bestMx(domain: string, signal: AbortSignal): Promise<readonly string[] | null>;
+  /** `source`: the address to leave from, and how it is greeted with; null: the system's choice. */
   approach(
     route: MxRoute | SmarthostRoute,
     plan: Extract<HostPlan, { kind: 'hosts' }>,
     site: Site | null,
+    source: SourceAddress | null,
   ): Approach;
 }

@@ -19,6 +19,7 @@ export const alarmNames = [
   'redis-emptied', // the embedded Redis did not take its AOF and began anew
   'route-left', // message after message failed there: its mail takes the next route
   'soft-bounce', // refused for good, and kept because its route says softBounce
+  'source-missing', // the machine has not an address that a route leaves from
   'spool-failed', // a write or an fsync failed: the process ends
 ] as const;
 export type AlarmName = (typeof alarmNames)[number];

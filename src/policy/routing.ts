@@ -1,7 +1,7 @@
 // Which route of a rule's list a message takes now: the present one, or the fallback behind it.
 // queue/ asks when mail is queued and at each settlement, with what happened so far as data.
 // Never goes back up the list and never moves a message whose last attempt is in doubt.
-import type { FailureClass } from '../delivery/failure.ts';
+import { type Failure, type FailureClass, isOfSource } from '../delivery/failure.ts';
 import type { Fallback, Policy } from './policy.ts';
 
 /** The routes of a decision, in their order (never empty), and when to leave one for the next. */
@@ -19,7 +19,9 @@ export interface RouteState {
   /** Failures in a row of the present destination, for any message. */
   readonly destinationFailures: number;
   /** The last failure, if there was one. */
-  readonly failure: { readonly class: FailureClass; readonly permanent: boolean } | null;
+  readonly failure: Pick<Failure, 'class' | 'permanent' | 'sourceTrouble'> | null;
+  /** The present route has another address of ours that may get through where the last one did not. */
+  readonly sourceLeft: boolean;
   /** The last attempt may have delivered the message: the next one must go the same way. */
   readonly inDoubt: boolean;
   /** Why mail like this passes a route over for now, whatever became of it there; null: it does not. */
@@ -81,6 +83,7 @@ function firstOpen(
 function causeToLeave(fallback: Fallback, state: RouteState): string | null {
   const { failure } = state;
   if (failure === null || neverFallsBack.has(failure.class) || !fallback.on.has(failure.class)) return null;
+  if (state.sourceLeft && isOfSource(failure)) return null;
   if (failure.permanent) return `${failure.class}, for good`;
   const failures = Math.max(state.routeAttempts, state.destinationFailures);
   return failures >= fallback.after ? `${failure.class}, ${failures} times` : null;

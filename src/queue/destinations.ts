@@ -26,6 +26,8 @@ export interface BackOff {
 export interface Destination {
   readonly key: DestinationKey;
   readonly route: string;
+  /** The address of ours that its mail leaves from; null: the system's choice. */
+  readonly source: string | null;
   readonly domain: string | null;
   /** As of the last look at its MX hosts. */
   site: string | null;

@@ -3,6 +3,7 @@
 // Never does I/O and never reads a clock: the truth of what is in force is kept as notes in the spool.
 import type { Failure, FailureClass } from '../delivery/failure.ts';
 import type { QueueId } from '../mail/envelope.ts';
+import { fractionOf } from '../policy/fraction.ts';
 import { neverFallsBack, type Passed, type RouteList } from '../policy/routing.ts';
 import type { RecipientOutcome } from './settle.ts';
 
@@ -190,13 +191,4 @@ function isAlive<C extends { readonly since: number }>(canary: C | null, now: nu
 function isInShare(id: QueueId, { fallback }: RouteList): boolean {
   const share = fallback.memory?.canary ?? 0;
   return share > 0 && fractionOf(id) < share;
-}
-
-/** 0 to 1, evenly: FNV-1a, and the end of MurmurHash3, as ids of the same second differ in their last letters only. */
-function fractionOf(id: QueueId): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }

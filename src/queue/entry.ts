@@ -5,18 +5,37 @@ import type { Failure } from '../delivery/failure.ts';
 import type { QueueId } from '../mail/envelope.ts';
 import type { HeaderEdit } from '../mail/header-edit.ts';
 
-/** `route` + space + recipient domain; for a smarthost, the route alone. Route names have no space. */
+/**
+ * `route@192.0.2.10 example.org`: a route, the address of ours that its mail leaves from, and the recipient
+ * domain. Without `@` where the route names no addresses; for a smarthost, without a domain. Names of routes
+ * have neither space nor `@`.
+ */
 export type DestinationKey = string;
 
-export function destinationKey(route: string, domain: string | null): DestinationKey {
-  return domain === null ? route : `${route} ${domain}`;
+export interface DestinationParts {
+  readonly route: string;
+  /** Null: the system's choice. */
+  readonly source: string | null;
+  /** Null for a smarthost. */
+  readonly domain: string | null;
 }
 
-/** The two parts of a destination's key; `domain` is null for a smarthost. */
-export function parseDestination(key: DestinationKey): { route: string; domain: string | null } {
+export function destinationKey({ route, source, domain }: DestinationParts): DestinationKey {
+  return wayText({ route, source }) + (domain === null ? '' : ` ${domain}`);
+}
+
+export function parseDestination(key: DestinationKey): DestinationParts {
   const space = key.indexOf(' ');
-  if (space < 0) return { route: key, domain: null };
-  return { route: key.slice(0, space), domain: key.slice(space + 1) };
+  const way = space < 0 ? key : key.slice(0, space);
+  const domain = space < 0 ? null : key.slice(space + 1);
+  const at = way.indexOf('@');
+  if (at < 0) return { route: way, source: null, domain };
+  return { route: way.slice(0, at), source: way.slice(at + 1), domain };
+}
+
+/** `route@192.0.2.10`, or the route alone. */
+export function wayText({ route, source }: Pick<DestinationParts, 'route' | 'source'>): string {
+  return source === null ? route : `${route}@${source}`;
 }
 
 /** An attempt whose final dot was sent and whose outcome never reached the disk. */
@@ -99,6 +118,8 @@ export interface QueueEntry extends EntryKey {
   readonly edit?: HeaderEdit;
   /** An operator released it from the hold of a quota: quotas of senders neither stop nor count it. */
   readonly quotaWaived?: true;
+  /** Addresses of ours from which it did not get through for their own sake, the oldest first. */
+  readonly avoids?: readonly string[];
   /** Copies that a rule made: no sender is told what becomes of them. */
   readonly quiet?: true;
 }
@@ -127,6 +148,22 @@ export function priorityOf({ priority }: Pick<QueueEntry, 'priority'>): Priority
 export function withPriority(entry: QueueEntry, priority: Priority): QueueEntry {
   const { priority: _, ...rest } = entry;
   return priority === 'normal' ? rest : { ...rest, priority };
+}
+
+/** What changes with the destination: attempts by a route count on where only the address is another. */
+export function movedTo(
+  { destination: from, routeAttempts }: QueueEntry,
+  destination: DestinationKey,
+  routeReason: string,
+): Pick<QueueEntry, 'destination' | 'routeReason' | 'routeAttempts'> {
+  const isSameWay = differInSource(from, destination);
+  return { destination, routeReason, routeAttempts: isSameWay ? routeAttempts : 0 };
+}
+
+/** Whether nothing but the address of ours tells them apart. */
+export function differInSource(one: DestinationKey, other: DestinationKey): boolean {
+  const [a, b] = [parseDestination(one), parseDestination(other)];
+  return a.route === b.route && a.domain === b.domain && a.source !== b.source;
 }
 
 /** The part of a change that puts these entries in the place of one. */

@@ -1,6 +1,7 @@
 // Why mail goes where it goes: policy's decision for one recipient, and how things stand there at this moment.
 // control.ts answers `explain` and `queue show` with it; policy/explanation.ts words the decision.
 // Never changes anything: nothing is reserved, no place is taken, no run is asked for.
+import { formatShare } from '../config/quantities.ts';
 import { domainOf, type Message } from '../mail/envelope.ts';
 import { type Course, courseOf } from '../policy/course.ts';
 import { decide } from '../policy/evaluate.ts';
@@ -9,11 +10,12 @@ import { nextOpening } from '../policy/hours.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
 import { siteNamed } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
-import { destinationKey, type QueueEntry } from './entry.ts';
+import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type LimitKey, limitsOf } from './limits.ts';
-import type { Explanation, Present } from './operations.ts';
-import { destinationOf, factsOf, type Placed, routeChoice } from './placement.ts';
+import type { Explanation, Present, Waiting } from './operations.ts';
+import { factsOf, type Placed, routeChoice } from './placement.ts';
+import { destinationOf, sourceFor } from './pools.ts';
 import { quotaLevels } from './quota-views.ts';
 import type { Origin } from './quotas.ts';
 import { lookUpSites } from './site-lookup.ts';
@@ -65,8 +67,16 @@ function directRoute(policy: Policy, { ending }: Decision): MxRoute | null {
 function knownSite(house: House, policy: Policy, decision: Decision, to: string): Site | null {
   const route = directRoute(policy, decision);
   if (!route) return null;
-  const name = house.destinations.get(destinationKey(route.name, domainOf(to)))?.site ?? null;
+  const name = lastSite(house, route.name, domainOf(to));
   return house.sites.siteOf(policy, domainOf(to)) ?? (name === null ? null : siteNamed(policy, name));
+}
+
+/** As the last run found it, from whatever address of ours. */
+function lastSite({ destinations }: House, route: string, domain: string): string | null {
+  for (const one of destinations.all()) {
+    if (one.route === route && one.domain === domain && one.site !== null) return one.site;
+  }
+  return null;
 }
 
 function senderOf({ from, client = null, user = null }: MailFacts): Origin {
@@ -84,11 +94,11 @@ function presentOf(
 ): Present | null {
   if (decision.ending.kind !== 'route') return null;
   const context = placementContext(house);
-  const { route: name, reason } = routeChoice(message, decision, to, entry, context);
+  const { route: name, reason: why } = routeChoice(message, decision, to, entry, context);
   const route = context.policy.routes.get(name);
   if (!route || route.via === 'discard') return null;
-  const key = destinationOf(context.policy, name, to);
-  const destination = house.destinations.get(key);
+  const { address: source, reason } = sourceFor(message, name, to, entry, context);
+  const destination = house.destinations.get(destinationOf(context.policy, name, source, to));
   const now = house.clock.now();
   const suspension = suspensionThere(house, route, site, domainOf(to), now);
   const open = Math.max(
@@ -100,15 +110,25 @@ function presentOf(
   const next = decision.window === null ? ready : nextOpening(decision.window, ready);
   return {
     route: name,
-    reason,
+    source,
+    reason: reason === null ? why : `${why}; ${reason}`,
     state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
-    limits: levels(house, route, site),
+    limits: levels(house, route, site, source),
     quotas: quotaLevels(house, message, name),
     ...closing(destination),
     suspended: waitingFor(suspension),
+    slowed: slowedThere(house, route, site, now),
     next: entry?.hold ? null : new Date(next).toISOString(),
   };
+}
+
+function slowedThere({ slowdowns }: House, { via }: Route, site: Site | null, now: number): Waiting | null {
+  const slowdown = slowdowns.of(via === 'mx' && site ? site.name : null, now);
+  if (!slowdown) return null;
+  const { to, rule, reply, until } = slowdown;
+  const reason = `to ${formatShare(to)}, its reply fits the back-off rule "${rule}": ${reply.replaceAll('\n', ' ')}`;
+  return { reason, until: new Date(until).toISOString() };
 }
 
 function suspensionThere(
@@ -132,14 +152,15 @@ function levels(
   house: House,
   route: Exclude<Route, { via: 'discard' }>,
   site: Site | null,
+  source: string | null,
 ): Present['limits'] {
-  const { connections, messageRates } = limitsOf(route, route.via === 'mx' ? site : null);
+  const { connections, messageRates } = limitsOf(route, route.via === 'mx' ? site : null, source);
   const wait = (of: LimitKey): number | null =>
     messageRates.some(({ key }) => key === of) ? Math.ceil(house.rates.wait(of)) : null;
   return connections.map((limit) => ({
     of: limit.key,
     open: house.slots.open(limit.key),
-    allowed: house.adaptive.allowed(limit),
+    allowed: house.slots.allowed(limit),
     connections: limit.connections,
     wait: wait(limit.key),
   }));

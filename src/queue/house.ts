@@ -19,6 +19,7 @@ import { passedByQuota } from './quotas.ts';
 import type { Rates } from './rates.ts';
 import type { SiteBook } from './site-book.ts';
 import type { Slots } from './slots.ts';
+import type { Slowdowns } from './slowdowns.ts';
 import { detoursNow } from './ways.ts';
 
 export interface House {
@@ -32,12 +33,13 @@ export interface House {
   readonly dispatcher: Dispatcher;
   readonly slots: Slots;
   readonly adaptive: Adaptive;
+  readonly slowdowns: Slowdowns;
   readonly rates: Rates;
   readonly sites: SiteBook;
-  readonly budgets: Budgets;
-  readonly detours: Detours;
   /** Looks at MX hosts that messages wait for. */
   readonly looking: Set<Promise<void>>;
+  readonly budgets: Budgets;
+  readonly detours: Detours;
   /** The policy in force; another object after each reload. */
   readonly policy: () => Policy;
   readonly hostname: string;
@@ -48,12 +50,12 @@ export interface House {
   readonly reached: ReachMilestone;
 }
 
-/** What placing sees of the house at this moment. */
+/** What placing sees of the house at this moment, by the policy in force or by another one. */
 export function placementContext(
   house: Pick<House, 'policy' | 'destinations' | 'sites' | 'budgets' | 'detours' | 'clock'>,
+  policy: Policy = house.policy(),
 ): PlacementContext {
   const now = house.clock.now();
-  const policy = house.policy();
   const detours = detoursNow(house, policy, now);
   return {
     policy,
@@ -61,5 +63,6 @@ export function placementContext(
     door: (key) => closedDoor(house.destinations.get(key), now),
     site: (domain) => house.sites.nameOf(policy, domain),
     passed: (route, ...mail) => passedByQuota(house, route) ?? detours(route, ...mail),
+    sourcePassed: () => null,
   };
 }

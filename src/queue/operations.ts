@@ -1,11 +1,14 @@
 // What an operator may do with the queue and ask of the daemon: one set of operations.
 // admin/ serves them over HTTP, cli/ speaks that HTTP; control.ts implements them.
 // Never formats for people: views are data.
+import type { Problem } from '../config/problem.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
+import type { Difference } from '../policy/diff.ts';
 import type { DecisionView } from '../policy/explanation.ts';
 import type { MailFacts } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
+import type { QueueDiff } from './diff.ts';
 import type { Priority } from './entry.ts';
 
 /** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
@@ -25,6 +28,8 @@ export interface EntryView {
   readonly from: string;
   readonly to: readonly string[];
   readonly route: string;
+  /** The address of ours that it leaves from; null: the system's choice. */
+  readonly source: string | null;
   readonly domain: string | null;
   /** Null while nobody looked up where the domain's mail goes. */
   readonly site: string | null;
@@ -71,6 +76,8 @@ export interface Explanation extends DecisionView {
 export interface Present {
   /** The one of the list that is taken now. */
   readonly route: string;
+  /** The address of ours that it leaves from; of mail that is not here yet, one of the route's. */
+  readonly source: string | null;
   readonly reason: string;
   /** Of the destination there. */
   readonly state: DestinationView['state'];
@@ -91,8 +98,34 @@ export interface Present {
   readonly failures: number;
   readonly last: Failure | null;
   readonly suspended: Waiting | null;
+  /** Its site has fewer connections and lower rates for a while, by a back-off rule. */
+  readonly slowed: Waiting | null;
+  /** Of the route and of the sender, as far as this daemon knows. */
+  readonly quotas: readonly QuotaView[];
   /** Next attempt, for mail that would come now: its first. Null while held. */
   readonly next: string | null;
+}
+
+/** One window of a quota. */
+export interface QuotaView {
+  /** Whose it is: `route` `provider`, `sender` `ann@example.net`. */
+  readonly of: string;
+  readonly name: string;
+  /** As the policy writes it: `200/hour`. */
+  readonly quota: string;
+  readonly count: 'recipients' | 'messages';
+  readonly max: number;
+  /** In the window, by all daemons, attempts under way included. */
+  readonly used: number;
+  readonly left: number;
+  /** What becomes of mail beyond it; null: of a route, mail takes the next one or waits. */
+  readonly over: 'hold' | 'defer' | 'reject' | null;
+  /** Of the calendar window; null: it is a rolling one. */
+  readonly ends: string | null;
+  /** When something of it can be used again; null: something is left. */
+  readonly opens: string | null;
+  /** At the present pace; null: it lasts, or it is used up. */
+  readonly runsOut: string | null;
 }
 
 /** Why and until when suspended mail waits. */
@@ -119,6 +152,7 @@ export interface SuspensionView extends Waiting {
 
 export interface DestinationView {
   readonly route: string;
+  readonly source: string | null;
   readonly domain: string | null;
   readonly site: string | null;
   readonly state: 'new' | 'live' | 'backing-off' | 'suspended';
@@ -155,6 +189,12 @@ export interface Rerouted {
   readonly inDoubt: number;
 }
 
+/** Between the policy in force and another one. */
+export interface PolicyComparison {
+  readonly differences: readonly Difference[];
+  readonly queue: QueueDiff;
+}
+
 export interface Operations {
   list(filter: QueueFilter, limit: number): readonly EntryView[];
   show(id: string): MessageView | null;
@@ -162,6 +202,8 @@ export interface Operations {
   explain(mail: MailFacts): Promise<Explanation>;
   destinations(): readonly DestinationView[];
   totals(): Totals;
+  /** Every quota of a route, and of senders those nearest to their end. */
+  quotas(): Promise<readonly QuotaView[]>;
   /** Number of entries changed; entries that are being delivered right now are left alone. */
   change(
     what: QueueChange,
@@ -181,6 +223,8 @@ export interface Operations {
   suspensions(): readonly SuspensionView[];
   /** The queue id, or the reason why not. */
   send(mail: TestMail): Promise<{ readonly id: string } | { readonly refused: string }>;
+  /** What another policy would change, in rules and for queued mail; or all that is wrong with the file. */
+  policyDiff(file: string): Promise<PolicyComparison | { readonly problems: readonly Problem[] }>;
   /** Reads the policy again. Errors as the loader words them; empty: the new one is in force. */
   reload(): Promise<readonly string[]>;
   readiness(): Promise<Readiness>;

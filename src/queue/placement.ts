@@ -13,7 +13,8 @@ import {
   type RouteState,
 } from '../policy/routing.ts';
 import type { BackOff } from './destinations.ts';
-import { type DestinationKey, destinationKey, parseDestination, type QueueEntry } from './entry.ts';
+import { type DestinationKey, parseDestination, type QueueEntry } from './entry.ts';
+import { destinationOf, sourceFor } from './pools.ts';
 
 /** Recipients that go the same way under the same settings. */
 export type Placement =
@@ -76,6 +77,8 @@ export interface PlacementContext {
   readonly site: (domain: string) => string | null | undefined;
   /** Why a message to a domain, whose decision has this list, passes a route over for now. */
   readonly passed: (route: string, message: QueueId, domain: string, list: RouteList) => Passed | null;
+  /** Why no mail leaves from an address of ours for now. */
+  readonly sourcePassed: (address: string) => Passed | null;
 }
 
 /** What placing looks at. */
@@ -155,10 +158,12 @@ function placeOne(
   const { rule, ending } = decision;
   if (ending.kind === 'reject') return { kind: 'reject', rule, reply: ending.reply, recipients };
   if (ending.kind === 'hold') return { kind: 'hold', rule, reason: ending.reason, recipients };
-  const { route, reason } = routeChoice(message, decision, to, entry, context);
+  const { route, reason: why } = routeChoice(message, decision, to, entry, context);
   if (context.policy.routes.get(route)?.via === 'discard')
     return { kind: 'discard', rule, route, recipients };
-  const destination = destinationOf(context.policy, route, to);
+  const source = sourceFor(message, route, to, entry, context);
+  const destination = destinationOf(context.policy, route, source.address, to);
+  const reason = source.reason === null ? why : `${why}; ${source.reason}`;
   return { kind: 'queue', destination, decision, reason, recipients };
 }
 
@@ -180,15 +185,17 @@ export function routeChoice(
   }
   if (decision.ending.kind !== 'route') throw new Error('a rejected recipient has no route');
   const list = { routes: decision.ending.routes, fallback: decision.fallback };
-  const doorOf = (route: string) => context.door(destinationOf(policy, route, to));
+  const sourceBy = (route: string) => sourceFor(message, route, to, entry, context);
+  const doorOf = (route: string) => context.door(destinationOf(policy, route, sourceBy(route).address, to));
   const passed: RouteState['passed'] = (route) => context.passed(route, message.id, domainOf(to), list);
   const present = entry ? parseDestination(entry.destination).route : null;
-  const door = present === null ? null : doorOf(present);
+  const door = entry && context.door(entry.destination);
   const choice = chooseRoute(list, {
     present,
     routeAttempts: entry?.routeAttempts ?? 0,
     destinationFailures: door?.failures ?? 0,
     failure: door?.last ?? entry?.last ?? null,
+    sourceLeft: present !== null && sourceBy(present).isFresh,
     inDoubt: entry?.doubt !== undefined,
     passed,
   });
@@ -212,18 +219,13 @@ function pastClosedDoors(
   let choice = first;
   for (let door = doorOf(choice.route); door; door = doorOf(choice.route)) {
     const { failures: destinationFailures, last: failure } = door;
-    const known = { routeAttempts: 0, inDoubt: false, passed };
+    const known = { routeAttempts: 0, sourceLeft: false, inDoubt: false, passed };
     const state = { ...known, present: choice.route, destinationFailures, failure };
     const next = chooseRoute(list, state);
     if (next.index === choice.index) break;
     choice = next;
   }
   return choice;
-}
-
-/** A smarthost is one destination for all domains; direct mail has one for each. */
-export function destinationOf(policy: Policy, route: string, to: string): DestinationKey {
-  return destinationKey(route, policy.routes.get(route)?.via === 'smarthost' ? null : domainOf(to));
 }
 
 function groupKey(placement: Placement): string {

@@ -2,7 +2,16 @@
 // Used before an attempt and by a review, when placement and entry no longer agree.
 // Never attempts anything and charges nobody an attempt.
 import type { Change } from '../spool/spool.ts';
-import { priorityOf, type QueueEntry, replacing, withDue, withPriority } from './entry.ts';
+import {
+  type DestinationKey,
+  differInSource,
+  movedTo,
+  priorityOf,
+  type QueueEntry,
+  replacing,
+  withDue,
+  withPriority,
+} from './entry.ts';
 import { type Discarded, discardedBy, holdReason, type Placement } from './placement.ts';
 import { inWindow } from './window.ts';
 
@@ -28,11 +37,18 @@ export function relocate(entry: QueueEntry, placements: readonly Placement[], no
       continue;
     }
     const { destination, decision, reason: routeReason } = placement;
-    const moved = { destination, routeReason, routeAttempts: 0 };
-    const there = destination === entry.destination ? part : { ...withDue(part, now), ...moved };
+    const there =
+      destination === entry.destination
+        ? part
+        : { ...atItsTime(part, destination, now), ...movedTo(entry, destination, routeReason) };
     put.push(inWindow(withPriority(there, decision.priority), decision.window, now));
   }
   const discarded = discardedBy(placements);
   const ended = discarded.length > 0 ? { discarded: discarded.length } : {};
   return { change: { ...replacing(entry, put), ended }, discarded };
+}
+
+/** Another route is taken at once; from another address mail keeps its time. */
+function atItsTime(entry: QueueEntry, next: DestinationKey, now: number): QueueEntry {
+  return differInSource(entry.destination, next) ? entry : withDue(entry, now);
 }

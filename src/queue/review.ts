@@ -2,12 +2,14 @@
 // After a reload over everything, after a failure over the destination that closed its door.
 // Never holds up the loop: it works in slices, and leaves alone what is being delivered.
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isOfSource } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { Fallback, Policy } from '../policy/policy.ts';
 import type { BackOff, Destination } from './destinations.ts';
 import { type DestinationKey, type QueueEntry, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { type Placement, place } from './placement.ts';
+import { hasPool } from './pools.ts';
 import { inPlace, type Relocation, relocate } from './relocate.ts';
 import { inWindow, timed } from './window.ts';
 
@@ -39,12 +41,14 @@ export async function reviewBehind(house: House, { key, route, backOff }: Destin
 }
 
 /** Whether any mail may leave the route for what closed the door: worth a look at all of it, or not. */
-function mayBeLeft({ rules, otherwise, defaultFallback }: Policy, route: string, door: BackOff): boolean {
+function mayBeLeft(policy: Policy, route: string, door: BackOff): boolean {
+  const { failures, last } = door;
+  if (isOfSource(last) && hasPool(policy, route)) return true;
+  const { rules, otherwise, defaultFallback } = policy;
   const all = [...rules, otherwise];
   const isFollowed = all.some(
     ({ ending }) => ending?.kind === 'route' && ending.routes.slice(0, -1).includes(route),
   );
-  const { failures, last } = door;
   const leaves = ({ on, after }: Fallback): boolean => on.has(last.class) && failures >= after;
   return isFollowed && (leaves(defaultFallback) || all.some(({ fallback }) => fallback && leaves(fallback)));
 }

@@ -3,12 +3,12 @@
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
 import type { Approach, HostPlan } from '../delivery/session.ts';
-import type { MxRoute, Policy, Site, SmarthostRoute } from '../policy/policy.ts';
+import type { MxRoute, Policy, Site, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
 import { siteOf } from '../policy/sites.ts';
 import { type Claim, SpoolError } from '../spool/spool.ts';
 import { type AttemptReport, attempt, type Link } from './attempt.ts';
-import { answered, type BackOffNotes, type Finding, findingOf } from './backoff.ts';
+import { answered, type BackOffNotes, findingOf } from './backoff.ts';
 import { holdBroken, nextClaim, type RoutedClaim, routedNow } from './claims.ts';
 import { type Destination, standing, suspensionOf } from './destinations.ts';
 import { tried } from './detour-moves.ts';
@@ -17,11 +17,12 @@ import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
 import { type LimitKey, type Limits, limitsOf, NO_LIMITS } from './limits.ts';
 import { isShut, meter } from './metering.ts';
+import { noteOurTrouble } from './our-trouble.ts';
+import { paced, slotFor } from './pacing.ts';
+import { sourceIn } from './pools.ts';
 import { Presence } from './presence.ts';
-import { LONGEST_TURN_MS } from './rates.ts';
 import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
-import type { Slot } from './slots.ts';
 
 /** While others wait for a place, a turn ends after this long: short enough to be fair, long enough to be worth a connection. */
 const TURN_MS = 3_000;
@@ -34,12 +35,6 @@ const CONNECTION_MS = 300_000;
 
 /** A run that broke is a mistake of ours: not made again at once, for ever. */
 const BROKEN_PAUSE_MS = 60_000;
-
-/** While others wait for the place, a rate's next turn must come this soon: an open connection is worth a moment. */
-const CROWDED_TURN_MS = 1_000;
-
-/** Redis is asked again for a slot after this long: no connection begins without one. */
-const AWAY_MS = 1_000;
 
 /** An outcome that the disk did not take is offered again this often: a full disk gets room in minutes. */
 const WRITE_AGAIN_MS = 2_000;
@@ -93,7 +88,10 @@ class Turn {
     const route = this.#policy.routes.get(this.#destination.route);
     if (!route || route.via === 'discard' || isShut(this.#house, this.#destination))
       return claimed.claim.release();
-    const link = await this.#link(route).catch((error: unknown) => {
+    const source = sourceIn(route, this.#destination.source);
+    // The policy changed this very moment: the next run moves the mail.
+    if (source === undefined) return claimed.claim.release();
+    const link = await this.#link(route, source).catch((error: unknown) => {
       claimed.claim.release();
       throw error;
     });
@@ -102,10 +100,10 @@ class Turn {
     // Its site may be known only now.
     if (this.#isSuspended()) return first.claim.release();
     if (this.#isHurried()) return this.#comeBack(first.claim);
-    const slot = await this.#slot();
+    const slot = await slotFor(this.#house, this.#destination, this.#limits);
     if (!slot) return first.claim.release();
     this.#destination.connected++;
-    this.#presence = new Presence(this.#house, this.#destination, this.#limits.connections, slot);
+    this.#presence = new Presence(this.#house, this.#destination, this.#site, this.#limits.connections, slot);
     try {
       await this.#work(first, link, route);
     } finally {
@@ -142,17 +140,6 @@ class Turn {
     }
   }
 
-  /** Null when there is none: then the destination comes back when there may be one. */
-  async #slot(): Promise<Slot | null> {
-    const { slots, dispatcher, clock } = this.#house;
-    const taking = await slots.take(this.#limits.connections);
-    if ('slot' in taking) return taking.slot;
-    if ('away' in taking) this.#destination.notBefore = clock.now() + AWAY_MS;
-    // A destination never waits behind itself: its own runs serve what is due.
-    else if (this.#destination.connected === 0) dispatcher.park(this.#destination, taking.full);
-    return null;
-  }
-
   #isHurried(): boolean {
     return this.#admission.hurried?.aborted === true && !this.#house.stopping.aborted;
   }
@@ -170,7 +157,7 @@ class Turn {
   }
 
   /** Hosts, site and limits of the destination, and the connection that this run will keep. */
-  async #link(route: MxRoute | SmarthostRoute): Promise<Link> {
+  async #link(route: MxRoute | SmarthostRoute, source: SourceAddress | null): Promise<Link> {
     const { delivery, destinations } = this.#house;
     const { domain } = this.#destination;
     const plan = await delivery.plan(route, domain, this.#stopping);
@@ -179,13 +166,13 @@ class Turn {
     const mx = route.via === 'mx' && plan.kind === 'hosts';
     const site = mx ? siteOf(this.#policy, domain ?? '', plan.bestMx) : null;
     this.#site = site;
-    this.#limits = limitsOf(route, site);
+    this.#limits = limitsOf(route, site, this.#destination.source);
     if (route.via === 'mx') this.#noteSite(plan);
     destinations.found(this.#destination, site?.name ?? null);
     this.#destination.limits = this.#limits.connections;
     const approach = (): Approach => {
       if (plan.kind === 'failed') throw new Error('there are no hosts to approach');
-      return delivery.approach(route, plan, site);
+      return delivery.approach(route, plan, site, source);
     };
     const opened = (): void => {
       this.#admission.answered();
@@ -204,15 +191,12 @@ class Turn {
     this.#siteIsNews = sites.nameOf(this.#policy, domain) !== before;
   }
 
-  /** Waits for the next turn under all rates; false when that takes too long and the claim was given back. */
+  /** Waits for its turn under all rates; false when that takes too long and the claim was given back. */
   async #paced(claim: Claim, link: Link): Promise<boolean> {
-    const { rates, clock, stopping } = this.#house;
     const { messageRates, connectionRates } = this.#limits;
     const limits = link.session?.usable ? messageRates : [...messageRates, ...connectionRates];
-    if (limits.length === 0) return true;
-    const turn = await rates.turn(limits, this.#crowded() ? CROWDED_TURN_MS : LONGEST_TURN_MS);
-    if ('later' in turn) this.#destination.notBefore = clock.now() + turn.later;
-    else if ((await pause(clock, turn.wait, stopping)) && !this.#isSuspended()) return true;
+    if ((await paced(this.#house, this.#destination, limits, this.#crowded())) && !this.#isSuspended())
+      return true;
     claim.release();
     return false;
   }
@@ -221,7 +205,7 @@ class Turn {
   #judge(routed: RoutedClaim, report: AttemptReport): BackOffNotes {
     const { clock, dispatcher, random } = this.#house;
     const finding = findingOf(report.outcomes.values());
-    this.#noteLogin(finding);
+    noteOurTrouble(this.#house.alarms, this.#destination, finding);
     const now = clock.now();
     tried(this.#house, routed.claim, routed.decision, report.outcomes.values());
     // What waited for this run to find out may have more of them now.
@@ -229,17 +213,6 @@ class Turn {
     if (isNews) dispatcher.look(this.#destination);
     const mayBounce = bounces(this.#policy, this.#destination.route);
     return answered(this.#destination, finding, routed.decision.retry, now, random, mayBounce);
-  }
-
-  /** A refused login is the operator's to mend: said once, and gone with the first success. */
-  #noteLogin(finding: Finding): void {
-    const { alarms } = this.#house;
-    const { route } = this.#destination;
-    if (finding === 'open') alarms.clear('auth-failed', route);
-    else if (finding !== 'unknown' && finding.class === 'auth' && finding.ours) {
-      const text = `route ${route}: the login was refused; its mail waits: ${finding.reply ?? finding.text}`;
-      alarms.raise('auth-failed', text, { route, host: finding.host }, route);
-    }
   }
 
   /**

@@ -2,12 +2,20 @@
 // Between an attempt's outcomes and the spool's commit: pure, the caller writes and reports.
 // Never forgets a recipient: every one of the entry's ends in exactly one of the results.
 import type { Random } from '../clock/random.ts';
-import type { Failure } from '../delivery/failure.ts';
+import { type Failure, isOfSource } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import { bounces } from '../policy/routing.ts';
 import { expiryOf, nextAttempt } from '../policy/schedule.ts';
 import type { Outcome } from '../spool/spool.ts';
-import { type Doubt, parseDestination, type QueueEntry, withPriority } from './entry.ts';
+import {
+  type DestinationKey,
+  type Doubt,
+  differInSource,
+  movedTo,
+  parseDestination,
+  type QueueEntry,
+  withPriority,
+} from './entry.ts';
 import { holdReason, type Placement, type PlacementContext, place } from './placement.ts';
 import { inWindow, startOf } from './window.ts';
 
@@ -94,6 +102,7 @@ function judge(
     last: failure,
     crashes: 0,
     ...(doubt && { doubt }),
+    ...avoidance(entry, failure),
   };
   const [placement] = place(message, [index], tried, context);
   if (!placement) throw new Error('a recipient has no placement');
@@ -124,10 +133,8 @@ function follow(
   }
   // A stop breaks off what is under way; past its final dot the peer may be at work on it all the same.
   if (failure.aborted) return defer({ due: failure.inDoubt ? now + DOUBT_PAUSE_MS : now });
-  if (placement.destination !== tried.destination) {
-    const { destination, reason: routeReason } = placement;
-    return defer({ destination, routeReason, routeAttempts: 0, due: now });
-  }
+  const moved = movedTo(tried, placement.destination, placement.reason);
+  if (isNewWay(tried, placement.destination)) return defer({ ...moved, due: now });
   const { route } = parseDestination(tried.destination);
   if (failure.permanent && bounces(context.policy, route)) return { kind: 'bounced', index, failure };
   const schedule = placement.decision.retry;
@@ -144,7 +151,21 @@ function follow(
   if ('giveUp' in next) return { kind: 'expired', index, failure };
   const due = Math.max(next.due, endOfDoubtPause(tried));
   const expires = expiryOf(schedule, failure.class, arrived);
-  return defer({ due, expires });
+  const change = placement.destination === tried.destination ? {} : moved;
+  return defer({ ...change, due, expires });
+}
+
+/** What is worth trying at once. An address that failed this message before has its next turn when it is due. */
+function isNewWay({ destination, avoids }: QueueEntry, next: DestinationKey): boolean {
+  if (next === destination) return false;
+  return !differInSource(destination, next) || !avoids?.includes(parseDestination(next).source ?? '');
+}
+
+/** The address that it failed for stands behind all others from now on. */
+function avoidance({ destination, avoids = [] }: QueueEntry, failure: Failure): Pick<QueueEntry, 'avoids'> {
+  const { source } = parseDestination(destination);
+  if (source === null || !isOfSource(failure)) return {};
+  return { avoids: [...avoids.filter((one) => one !== source), source] };
 }
 
 /** Whether only its route's `softBounce` keeps mail that was refused for good from being returned. */

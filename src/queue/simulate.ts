@@ -7,11 +7,12 @@ import { courseOf } from '../policy/course.ts';
 import { firstChange } from '../policy/hours.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
+import { domainSiteOf } from '../policy/sites.ts';
 import { answered, findingOf } from './backoff.ts';
 import { closedDoor, Destinations } from './destinations.ts';
 import { enqueue } from './enqueue.ts';
-import { parseDestination, type QueueEntry, withDue } from './entry.ts';
-import { decisionFor, place, routeChoice } from './placement.ts';
+import { parseDestination, type QueueEntry, wayText, withDue } from './entry.ts';
+import { decisionFor, place } from './placement.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { isSoftBounce, type SettleContext, settle, type Verdict } from './settle.ts';
 import { outcomeOf, type SimulatedReply } from './simulated-replies.ts';
@@ -37,6 +38,7 @@ export type Step = { readonly at: number } & (
       /** The next attempt, when there is one. */
       readonly next: number | null;
     }
+  /** By another route, or from another address: `direct@192.0.2.11`. */
   | { readonly what: 'fallback'; readonly from: string; readonly to: string; readonly reason: string }
   | { readonly what: 'held'; readonly reason: string }
   /** By the time of day. */
@@ -58,8 +60,16 @@ const MOST_STEPS = 1_000;
 /** Held for a week of hours that come and go, mail waits for a person. */
 const LONGEST_HOLD_MS = 8 * 86_400_000;
 
+/** Nobody else sends anything: no budget is used up, and nothing was left. */
+const NOTHING_PASSED = { passed: () => null, sourcePassed: () => null };
+
 /** The middle of every spread. */
 const middle = (): number => 0.5;
+
+/** The files know a site by the domains that it names; nothing is looked up. */
+function sitesByDomain(policy: Policy): SettleContext['site'] {
+  return (domain) => domainSiteOf(policy, domain)?.name;
+}
 
 /** The message arrives at `start`; the last of the replies is given again and again. */
 export function simulate(
@@ -68,7 +78,7 @@ export function simulate(
   replies: readonly SimulatedReply[],
   start: number,
 ): Simulation {
-  const { accepted, last } = courseOf(policy, { ...mail, at: start }, () => undefined);
+  const { accepted, last } = courseOf(policy, { ...mail, at: start }, sitesByDomain(policy));
   if (last.ending.kind === 'reject') {
     const { reply } = last.ending;
     const steps = [{ at: start, what: 'rejected', rule: last.rule, reply }] as const;
@@ -179,7 +189,7 @@ class Story {
     if (inPlace(entry, placements)) return false;
     const { change, discarded } = relocate(entry, placements, this.#now);
     for (const { route } of discarded) this.#tell({ what: 'discarded', route });
-    this.#enter(entry, change.put?.[0] ?? null, entry);
+    this.#enter(entry, change.put?.[0] ?? null);
     this.#tellHold();
     return true;
   }
@@ -208,19 +218,15 @@ class Story {
       failure,
       next: after && Math.max(this.#readyAt(after), this.#now),
     });
-    this.#enter(entry, after, { ...entry, routeAttempts: entry.routeAttempts + counted });
+    this.#enter(entry, after);
     return true;
   }
 
-  /** `tried`: the entry as the choice of its next route was made. */
-  #enter(before: QueueEntry, after: QueueEntry | null, tried: QueueEntry): void {
+  #enter(before: QueueEntry, after: QueueEntry | null): void {
     this.#entry = after;
     if (!after || after.destination === before.destination) return;
-    const [from, to] = [before, after].map((entry) => parseDestination(entry.destination).route);
-    const state = { ...tried, ...(after.last && { last: after.last }) };
-    const recipient = this.#message.recipients[0] ?? '';
-    const { reason } = routeChoice(this.#message, this.#decision(after), recipient, state, this.#context());
-    this.#tell({ what: 'fallback', from: from ?? '', to: to ?? '', reason });
+    const way = ({ destination }: QueueEntry): string => wayText(parseDestination(destination));
+    this.#tell({ what: 'fallback', from: way(before), to: way(after), reason: after.routeReason ?? '' });
   }
 
   #decision({ tags = [] }: QueueEntry): Decision {
@@ -234,6 +240,13 @@ class Story {
   #context(): SettleContext {
     const now = this.#now;
     const door: SettleContext['door'] = (key) => closedDoor(this.#destinations.get(key), now);
-    return { policy: this.#policy, door, now, random: middle, site: () => undefined, passed: () => null };
+    return {
+      policy: this.#policy,
+      door,
+      now,
+      random: middle,
+      site: sitesByDomain(this.#policy),
+      ...NOTHING_PASSED,
+    };
   }
 }

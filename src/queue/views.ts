@@ -59,11 +59,12 @@ function destinationView(
   entries: number,
   due: number,
 ): DestinationView {
-  const { route, domain, site, backOff } = destination;
+  const { route, source, domain, site, backOff } = destination;
   const now = house.clock.now();
   const suspension = suspensionOf(destination, now);
   return {
     route,
+    source,
     domain,
     site,
     state: suspension ? 'suspended' : standing(destination, now),

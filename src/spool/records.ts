@@ -104,10 +104,16 @@ type FailureTuple = [
 const OURS = 1;
 const IN_DOUBT = 2;
 const ABORTED = 4;
+const SOURCE_MISSING = 8;
+const SOURCE_UNFIT = 16;
 
 function packFailure(failure: Failure): FailureTuple {
   const flags =
-    (failure.ours ? OURS : 0) | (failure.inDoubt ? IN_DOUBT : 0) | (failure.aborted ? ABORTED : 0);
+    (failure.ours ? OURS : 0) |
+    (failure.inDoubt ? IN_DOUBT : 0) |
+    (failure.aborted ? ABORTED : 0) |
+    (failure.sourceTrouble === 'missing' ? SOURCE_MISSING : 0) |
+    (failure.sourceTrouble === 'unfit' ? SOURCE_UNFIT : 0);
   return [
     failure.scope,
     failure.permanent,
@@ -140,6 +146,8 @@ function unpackFailure(tuple: FailureTuple): Failure {
     ...(flags & OURS ? { ours: true } : {}),
     ...(flags & IN_DOUBT ? { inDoubt: true } : {}),
     ...(flags & ABORTED ? { aborted: true } : {}),
+    ...(flags & SOURCE_MISSING ? { sourceTrouble: 'missing' } : {}),
+    ...(flags & SOURCE_UNFIT ? { sourceTrouble: 'unfit' } : {}),
   };
 }
 
@@ -167,6 +175,7 @@ export type EntryTuple = [
   quiet?: boolean,
   ready?: number | null,
   quotaWaived?: boolean,
+  avoids?: readonly string[] | null,
 ];
 
 type EditTuple = readonly [
@@ -201,6 +210,7 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     entry.quiet ?? false,
     entry.ready ?? null,
     entry.quotaWaived ?? false,
+    entry.avoids ?? null,
   ];
 }
 
@@ -208,7 +218,7 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
   const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, ...late] = tuple;
   const [routeOverride = null, routeReason = null, decisions = [], priority = null, ...later] = late;
-  const [tags = null, edit = null, quiet = false, ready = null, quotaWaived = false] = later;
+  const [tags = null, edit = null, quiet = false, ready = null, quotaWaived = false, avoids = null] = later;
   return {
     id,
     seq,
@@ -234,6 +244,7 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(quiet ? { quiet } : {}),
     ...(ready === null ? {} : { ready }),
     ...(quotaWaived ? { quotaWaived } : {}),
+    ...(avoids === null ? {} : { avoids }),
   };
 }
 

@@ -9,9 +9,11 @@ import type {
   Explanation,
   MessageView,
   Operations,
+  PolicyComparison,
   Present,
   QueueChange,
   QueueFilter,
+  QuotaView,
   Readiness,
   Rerouted,
   SuspensionScope,
@@ -35,6 +37,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     from: 'ann@example.net',
     to: ['bob@example.org'],
     route: 'direct',
+    source: null,
     domain: 'example.org',
     site: null,
     size: 4200,
@@ -58,6 +61,7 @@ export class MemoryOperations implements Operations {
   entries: EntryView[] = [];
   readonly messages = new Map<string, MessageView>();
   destinationViews: DestinationView[] = [];
+  quotaViews: QuotaView[] = [];
   suspensionViews: SuspensionView[] = [];
   policy = policyFrom('rules: []');
   /** What `explain` says of the moment. */
@@ -85,6 +89,14 @@ export class MemoryOperations implements Operations {
 
   destinations(): readonly DestinationView[] {
     return this.destinationViews;
+  }
+
+  async policyDiff(): Promise<PolicyComparison> {
+    return { differences: [], queue: { recipients: 0, unchanged: 0, changes: [] } };
+  }
+
+  async quotas(): Promise<readonly QuotaView[]> {
+    return this.quotaViews;
   }
 
   totals(): Totals {

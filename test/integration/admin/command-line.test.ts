@@ -46,6 +46,7 @@ rules:
 function explained(to: string): Explanation {
   const present: Present = {
     route: 'direct',
+    source: null,
     reason: 'no reason to leave it',
     state: 'backing-off',
     connections: 1,
@@ -54,6 +55,7 @@ function explained(to: string): Explanation {
     failures: 4,
     last: greylisted,
     suspended: null,
+    slowed: null,
     next: '2026-11-22T12:05:00.000Z',
   };
   return { ...explainMail(policy, { from: 'ann@example.net', to }, null), present };
@@ -76,6 +78,7 @@ test('queue list shows the summary of destinations, then the entries with their 
   admin.operations.destinationViews = [
     {
       route: 'direct',
+      source: null,
       domain: 'example.org',
       site: 'google',
       state: 'backing-off',
@@ -110,6 +113,7 @@ test('queue list shows the first of many destinations and counts the rest', asyn
   admin.operations.entries = [entryView()];
   admin.operations.destinationViews = Array.from({ length: 25 }, (_, i) => ({
     route: 'direct',
+    source: null,
     domain: `d${i}.example`,
     site: null,
     state: 'live' as const,

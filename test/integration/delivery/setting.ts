@@ -131,7 +131,7 @@ export async function approachTo(
 ): Promise<Approach> {
   const plan = await delivery.plan(route, domain, never);
   if (plan.kind === 'failed') throw new Error(`no plan: ${plan.failure.text}`);
-  return delivery.approach(route, plan, null);
+  return delivery.approach(route, plan, null, route.sources[0] ?? null);
 }
 
 export function sessionOf(next: { session: Session } | { failure: Failure }): Session {

@@ -46,7 +46,7 @@ export function contextAfter(policy: Policy, row: Row, start: number): Placement
   const left = detoursNow({ sites, detours }, policy, now);
   const passed: PlacementContext['passed'] = (route, ...mail) =>
     route === row['Used up'] ? { reason: 'its quota', until: now + 1 } : left(route, ...mail);
-  return { policy, now, door: () => null, site, passed };
+  return { policy, now, door: () => null, site, passed, sourcePassed: () => null };
 
   function others(event: string, mail: { from: string; to: string }): void {
     const [, times, what = ''] = /^(\d+) (.+)$/.exec(event) ?? [];

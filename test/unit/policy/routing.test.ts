@@ -18,6 +18,7 @@ function state(changes: Partial<RouteState>): RouteState {
     destinationFailures: 0,
     failure: null,
     inDoubt: false,
+    sourceLeft: false,
     passed: () => null,
   };
   return { present: 'direct', ...quiet, ...changes };

@@ -19,10 +19,11 @@ test('an entry that was settled while others were changed keeps what the attempt
         door: () => null,
         site: () => undefined,
         passed: () => null,
+        sourcePassed: () => null,
       }),
       arrived: () => undefined,
     },
-    reload: async () => [],
+    files: { reload: async () => [], read: () => ({ problems: [] }) },
     readiness: async () => ({ ready: true, trouble: {} }),
   });
   const retrying = control.change('retry', { sender: 'from@example.org' }, null);

@@ -72,6 +72,7 @@ export function placing(
     door: (key) => doors[key] ?? null,
     site: () => undefined,
     passed: () => null,
+    sourcePassed: () => null,
   };
 }
 
