@@ -2,6 +2,7 @@
 // Stands between relay/ and the intake of the queue; budgets.ts counts, quotas.ts knows whose it is.
 // Never waits for Redis: a 250 needs the spool alone.
 import type { Policy } from '../policy/policy.ts';
+import { rewrittenSender } from '../policy/rewrite.ts';
 import type { IncomingMessage, Intake, Reply } from '../relay/intake.ts';
 import type { Budgets, Full, Reservation } from './budgets.ts';
 import { fullText, type Origin, senderBudgets } from './quotas.ts';
@@ -9,7 +10,9 @@ import { fullText, type Origin, senderBudgets } from './quotas.ts';
 /** The intake, and what it takes counted. */
 export function meteredIntake(intake: Intake, budgets: Budgets, policy: () => Policy): Intake {
   const reserve = (mail: Origin, recipients: number): Reservation | null => {
-    const own = senderBudgets(policy(), mail, 'acceptance');
+    const inForce = policy();
+    const from = rewrittenSender(inForce.rewrite, mail.from);
+    const own = senderBudgets(inForce, { ...mail, from }, 'acceptance');
     return own.length === 0 ? null : budgets.reserveAtOnce(own, recipients);
   };
   return {

@@ -194,6 +194,60 @@ test('no sender hears what becomes of a copy', async () => {
   expect(network().home.messages.filter(({ to }) => to.includes(sender))).toHaveLength(1);
 });
 
+test('an edit reaches content of any size, and SIZE is exact', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const { peer, domain } = await network().receiver();
+  await inForce(sendoff, {
+    rules: [{ when: { to: `cut@${domain}` }, header: { add: { 'X-Cut': 'yes' }, remove: 'X-Long' } }],
+  });
+  const long = `X-Long: ${'x'.repeat(900)}\r\n${' y'.repeat(400)}\r\n`;
+  const content = `Subject: big\r\n${long.repeat(400)}To: x@example.org\r\n\r\n${'Hello \xe4\r\n'.repeat(50_000)}`;
+  await sendoff.send({
+    from: 'a@home.test',
+    to: [`whole@${domain}`, `cut@${domain}`],
+    content: Buffer.from(content, 'latin1'),
+  });
+  await ledger.shows({ accepted: 2, delivered: 2 });
+  for (const { to, data, size, parameters } of peer.messages) {
+    const isCut = to[0] === `cut@${domain}`;
+    const text = data.toString('latin1');
+    expect(parameters).toBe(`SIZE=${size} BODY=8BITMIME`);
+    expect(text.startsWith(isCut ? 'X-Cut: yes\r\nReceived' : 'Received')).toBe(true);
+    const [header = '', ours] = text
+      .slice(text.indexOf('Subject:'))
+      .split(/\r\nDate: .*\r\nMessage-ID: .*(?=\r\n)/);
+    const expected = isCut ? content.replaceAll(long, '') : content;
+    expect(`${header}${ours}` === expected, `${to}: ${text.length} of ${expected.length}`).toBe(true);
+  }
+});
+
+test('what an operator hands in goes the same way', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const { peer, domain } = await network().receiver();
+  await inForce(sendoff, {
+    rewrite: {
+      senders: { 'office.lan': '*@home.test' },
+      recipients: { [`team@${domain}`]: [`ann@${domain}`, `bob@${domain}`] },
+    },
+    rules: [{ name: 'no spam', when: { header: { Subject: '*spam*' } }, reject: { text: 'No spam' } }],
+  });
+  const send = async (content: string): Promise<unknown> => {
+    const query = new URLSearchParams({ from: 'x@office.lan', to: `team@${domain}` });
+    const headers = { 'content-type': 'message/rfc822' };
+    return sendoff.api(`/api/send?${query}`, { method: 'POST', headers, body: content });
+  };
+  const from = 'From: X <x@office.lan>\n';
+  expect(JSON.stringify(await send(`${from}Subject: Spam\n\nHello\n`))).toContain('No spam');
+  await send(`${from}Subject: x\n\nHello\n`);
+  await ledger.shows({ accepted: 2, delivered: 2 });
+  expect(inboxOf(peer).map(({ to }) => to)).toEqual([`ann@${domain}`, `bob@${domain}`]);
+  expect(peer.messages[0]?.data.toString()).toMatch(
+    /^From: X <x@home.test>\r\nSubject: x\r\nDate: .*\r\nMessage-ID: .*\r\n\r\nHello\r\n$/,
+  );
+});
+
 test('the signature of a client holds, unless a rule changes what it covers', async () => {
   const sendoff = daemon();
   const ledger = await openLedger(sendoff);

@@ -181,3 +181,35 @@ test('a stop ends a transaction at once before its dot, and after it when the ti
   late.limits.clock.advance(200);
   await waiting;
 });
+
+test('recipients with a header edit get the content as it says, with its size; the spool keeps its own', async () => {
+  const seen: { size: number; text: string }[] = [];
+  const look: Answer = async (mail) => {
+    const body = await mail.body();
+    const text = body.kind === 'buffer' ? body.data.toString() : 'a stream';
+    seen.push({ size: mail.size, text });
+    return result({ results: [delivered, delivered, delivered] });
+  };
+  const edit = { add: [{ name: 'X-New', value: '1' }], remove: ['x-old'] };
+  const data = Buffer.from('X-Old: 0\r\nA: b\r\n\r\nt\r\n');
+  const { claim, limits, link } = setting([look]);
+  const body: Claim['body'] = async () => ({ kind: 'buffer', data });
+  await attempt({ ...claim, body, entry: { ...claim.entry, edit } }, link, limits);
+  expect(seen).toEqual([{ size: 21, text: 'X-New: 1\r\nA: b\r\n\r\nt\r\n' }]);
+  expect(data.toString()).toContain('X-Old');
+});
+
+test('content that cannot be read is told when the transaction asks for it, edited or not', async () => {
+  const edit = { add: [], remove: ['x-old'] };
+  const asked: string[] = [];
+  const ask: Answer = async (mail) => {
+    asked.push(`${mail.size} ${await mail.body().catch(String)}`);
+    return result({ results: [refused, refused, refused] });
+  };
+  const body = () => Promise.reject(new Error('the disk is gone'));
+  for (const change of [{}, { edit }]) {
+    const { claim, limits, link } = setting([ask]);
+    await attempt({ ...claim, body, entry: { ...claim.entry, ...change } }, link, limits);
+  }
+  expect(asked).toEqual(['1000 Error: the disk is gone', '1000 Error: the disk is gone']);
+});
