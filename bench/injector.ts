@@ -1,5 +1,5 @@
 // Hands in messages to many recipients' domains, which smtp-source cannot.
-// latency.ts and memory.ts fill queues with it, and send their probes.
+// latency.ts, memory.ts and policy-diff.ts fill queues with it, and send their probes.
 // Never faster than the server says 250: every message that it counts is in the spool.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -33,6 +33,11 @@ export class Submission {
   async send(to: string, body: string): Promise<void> {
     await this.#say(`MAIL FROM:<sender@bench.example>\r\nRCPT TO:<${to}>\r\nDATA\r\n`, 3);
     await this.#say(`${body}\r\n.\r\n`, 1);
+  }
+
+  /** Resolves when the server has answered a command that asks nothing of it. */
+  noop(): Promise<void> {
+    return this.#say('NOOP\r\n', 1);
   }
 
   close(): void {

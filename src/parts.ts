@@ -27,6 +27,7 @@ import { type IntakeOptions, QueueIntake } from './queue/intake.ts';
 import { mailNotice } from './queue/notice.ts';
 import { createQueue, type MailQueue } from './queue/queue.ts';
 import { meteredIntake } from './queue/quota-intake.ts';
+import { routeQuotaLevels } from './queue/quota-views.ts';
 import { redisOptions } from './redis/connection.ts';
 import { type DaemonRedis, openRedis } from './redis/open.ts';
 import { type Listeners, startListeners } from './relay/listeners.ts';
@@ -233,7 +234,7 @@ export class Parts {
     const operations = new QueueControl({
       house: queue.house,
       intake,
-      reload: () => policy.reload(),
+      files: policy,
       readiness: async () => {
         const trouble = health.trouble();
         return { ready: Object.keys(trouble).length === 0, trouble };
@@ -248,16 +249,16 @@ export class Parts {
   }
 
   bindMetrics(spool: Spool, queue: MailQueue, listeners: Listeners): void {
-    const { dispatcher } = queue.house;
     this.#metrics.bind({
       totals: () => spool.totals(),
       spoolBytes: () => spool.diskUsed(),
       freeBytes: () => spool.diskFree(),
       connectionsIncoming: () => listeners.connections(),
       connectionsOutgoing: () => queue.connections(),
-      runsActive: () => dispatcher.running,
+      runsActive: () => queue.house.dispatcher.running,
       destinations: () => queue.states(),
       activeAlarms: () => this.#alarms.active(),
+      quotas: () => routeQuotaLevels(queue.house),
     });
   }
 

@@ -12,6 +12,7 @@ import {
   parseListing,
   parseMail,
   parseMailFacts,
+  parsePolicyDiff,
   parseReroute,
 } from './requests.ts';
 import { addSuspensions } from './suspensions.ts';
@@ -36,6 +37,8 @@ export function addApi(app: FastifyInstance, options: ApiOptions): void {
   });
   app.get('/api/explain', (request) => operations.explain(parseMailFacts(request.query)));
   app.get('/api/totals', () => operations.totals());
+  app.get('/api/quotas', async () => ({ quotas: await operations.quotas() }));
+  app.post('/api/policy/diff', (request) => operations.policyDiff(parsePolicyDiff(request.body)));
   app.post('/api/reload', async (_request, reply) => {
     const problems = await operations.reload();
     observer.info('admin: reload', { problems: problems.length });

@@ -112,6 +112,11 @@ export function parseMail(query: unknown): {
   return route === undefined ? { from, to } : { from, to, route };
 }
 
+/** Absolute: the daemon stands in a folder of its own. */
+export function parsePolicyDiff(body: unknown): string {
+  return parse(policyDiff, body ?? {}).file;
+}
+
 /** One recipient of one message that is not here. `size` in octets, `header` once for each field. */
 export function parseMailFacts(query: unknown): MailFacts {
   const { header, user, client, size, ...mail } = parse(mailFacts, query);

@@ -14,6 +14,8 @@ export interface PolicyInForce {
   current(): Policy;
   /** Reads the files again. The problems, one line each; empty: what was read is in force. */
   reload(): Promise<readonly string[]>;
+  /** Reads another file or folder as this one is read, and puts nothing in force. */
+  read(path: string): ReturnType<typeof loadPolicy>;
   /** Follows the files. `changed` runs after each change of policy and tells how much mail it moved. */
   watch(changed: () => Promise<number>): void;
   close(): void;
@@ -66,6 +68,7 @@ export function putInForce(options: PolicyInForceOptions): PolicyInForce {
   return {
     current: () => current,
     reload,
+    read: (other) => loadPolicy(other, { environment, softBounce }),
     watch(onChange) {
       changed = onChange;
       const loaded = loadPolicy(path, { environment, softBounce });

@@ -2,6 +2,7 @@
 // `check --print` shows it; quantities come out as they are written, defaults included.
 // Never shows a password or a token.
 import { stringify } from 'yaml';
+import type { BackoffRule } from '../policy/backoff.ts';
 import type {
   Fallback,
   Policy,
@@ -11,13 +12,14 @@ import type {
   Route,
   Rule,
   Site,
+  SiteRule,
   SmarthostAddress,
   SmarthostRoute,
 } from '../policy/policy.ts';
 import { formatEndpoint } from './network.ts';
 import { printableActions, printableEnding } from './printable-actions.ts';
 import { printableQuota, printableSenderQuota } from './printable-quotas.ts';
-import { formatDuration, formatRate, formatSize } from './quantities.ts';
+import { formatDuration, formatRate, formatShare, formatSize } from './quantities.ts';
 import type { Settings } from './settings.ts';
 
 const MASKED = '***';
@@ -57,16 +59,19 @@ function withoutPassword(text: string): string {
   return url.href;
 }
 
-function printablePolicy(policy: Policy): Readonly<Record<string, unknown>> {
+/** The policy alone. Rules are a list, with the built-in one at its end; everything else has names. */
+export function printablePolicy(policy: Policy): Readonly<Record<string, unknown>> {
   return {
     routes: Object.fromEntries([...policy.routes].map(([name, route]) => [name, printableRoute(route)])),
     retry: { default: printableSchedule(policy.defaultRetry) },
-    sites: Object.fromEntries(
-      [...policy.siteRules.map((rule) => rule.site), policy.defaultSite].map((site) => [
-        site.name,
-        printableSite(site),
-      ]),
-    ),
+    sites: {
+      ...Object.fromEntries(policy.siteRules.map(printableSiteRule)),
+      default: printableSite(policy.defaultSite),
+    },
+    rewrite: {
+      senders: policy.rewrite.senders.lines(),
+      recipients: policy.rewrite.recipients.lines(),
+    },
     quotas: policy.senderQuotas.map(printableSenderQuota),
     rules: [...policy.rules, policy.otherwise].map(printableRule),
   };
@@ -120,9 +125,26 @@ function printableRetryClass({ after, expire }: RetryClass): Readonly<Record<str
   return { after: after.map(formatDuration), expire: formatDuration(expire) };
 }
 
+function printableSiteRule({ site, shipped, patterns }: SiteRule): readonly [string, unknown] {
+  const { domains, mx } = patterns;
+  const which = { ...(domains.length > 0 && { domains }), ...(mx.length > 0 && { mx }) };
+  return [site.name, { ...which, ...printableSite(site), ...(shipped && { shipped }) }];
+}
+
 function printableSite(site: Site): Readonly<Record<string, unknown>> {
-  const { name: _, rate, connectionRate, ...asTheyAre } = site;
-  return { ...asTheyAre, rate: printableRate(rate), connectionRate: printableRate(connectionRate) };
+  const { name: _, rate, connectionRate, backoff, ...asTheyAre } = site;
+  return {
+    ...asTheyAre,
+    rate: printableRate(rate),
+    connectionRate: printableRate(connectionRate),
+    backoff: backoff.map(printableBackoff),
+  };
+}
+
+function printableBackoff({ reply, action }: BackoffRule): Readonly<Record<string, unknown>> {
+  const time = formatDuration(action.ms);
+  if (action.kind === 'suspend') return { reply: reply.text, suspend: time };
+  return { reply: reply.text, slow: formatShare(action.to), for: time };
 }
 
 function printableRate(rate: Rate | null): string | null {
@@ -141,6 +163,8 @@ function printableRule(rule: Rule): Readonly<Record<string, unknown>> {
   };
 }
 
-function printableFallback({ on, after }: Fallback): Readonly<Record<string, unknown>> {
-  return { on: [...on], after };
+function printableFallback({ on, after, memory }: Fallback): Readonly<Record<string, unknown>> {
+  if (memory === undefined) return { on: [...on], after };
+  const { siteAfter, remember, canary } = memory;
+  return { on: [...on], after, siteAfter, remember: formatDuration(remember), canary: formatShare(canary) };
 }

@@ -2,8 +2,9 @@
 // load-policy.ts calls it with the data of all files; evaluate.ts, schedule.ts and sites.ts use the result.
 // Never fails: whatever can be wrong was found by the schema.
 import { Schedules } from './compile-retry.ts';
+import { compileDefaultSite, compileSiteRules } from './compile-sites.ts';
 import { compileConditions, conditionsOf, headerFieldsOf, timesOf } from './conditions.ts';
-import { AddressSet, DomainSet, patternText } from './match.ts';
+import { AddressSet, patternText } from './match.ts';
 import type {
   Fallback,
   FallbackMemory,
@@ -14,8 +15,6 @@ import type {
   RouteLimits,
   Rule,
   RuleEnding,
-  Site,
-  SiteRule,
   TlsPolicy,
 } from './policy.ts';
 import type { SenderQuota } from './quota.ts';
@@ -23,7 +22,9 @@ import type { SenderQuotaData } from './quota-schema.ts';
 import { RewriteTable } from './rewrite.ts';
 import { type RouteData, routeSchema } from './route-schema.ts';
 import type { KnownNames, RuleData } from './rule-schema.ts';
-import type { PolicyData, SiteData } from './schema.ts';
+import type { PolicyData } from './schema.ts';
+import { warmupFrom } from './warmup.ts';
+import { hostZone } from './zone.ts';
 
 /** The route that is always there; a policy may define it otherwise. */
 const BUILT_IN_ROUTE = 'direct';
@@ -36,16 +37,6 @@ const builtInFallback: Fallback = { on: new Set(['unreachable', 'blocked']), aft
 
 /** Of a fallback that has one: five different messages are no accident, and an hour is no day. */
 const builtInMemory: FallbackMemory = { siteAfter: 5, remember: 3_600_000, canary: 0 };
-
-/** Far above what one sender needs, below what large receivers call abuse. */
-const builtInSite: Site = {
-  name: 'default',
-  connections: 20,
-  rate: null,
-  connectionRate: null,
-  messagesPerConnection: 100,
-  ip: null,
-};
 
 /** What one client may open to a provider's submission service without being called a nuisance. */
 const SMARTHOST_CONNECTIONS = 20;
@@ -60,12 +51,11 @@ const otherwise: LastRule = {
 /** `softBounce`: of routes that do not say. */
 export function compilePolicy(data: PolicyData, softBounce = false): Policy {
   const schedules = new Schedules(data.retry);
-  const defaultSite = compileSite('default', data.sites.default ?? {}, builtInSite);
-  const named = Object.entries(data.sites).filter(([name]) => name !== 'default');
+  const defaultSite = compileDefaultSite(data.sites);
   return {
     routes: compileRoutes(data.routes, softBounce),
     defaultRetry: schedules.default,
-    siteRules: named.map(([name, site]) => compileSiteRule(name, site, defaultSite)),
+    siteRules: compileSiteRules(data.sites, defaultSite),
     defaultSite,
     rules: data.rules.map((rule, index) => compileRule(rule, index, schedules)),
     otherwise,
@@ -80,6 +70,7 @@ export function compilePolicy(data: PolicyData, softBounce = false): Policy {
       ...(window ? [window] : []),
     ]),
     senderQuotas: data.quotas.map(compileSenderQuota),
+    warmups: compileWarmups(data.warmup),
   };
 }
 
@@ -128,31 +119,17 @@ function limitsOf(
   };
 }
 
+/** Where two files name an address, the first one counts. */
+function compileWarmups(data: PolicyData['warmup']): Policy['warmups'] {
+  const zone = hostZone();
+  const all = data.map(({ source, start, perDay }) => warmupFrom(source, start, perDay, zone));
+  return new Map(all.reverse().map((one) => [one.source, one]));
+}
+
 function compileSenderQuota({ for: patterns, ...quota }: SenderQuotaData): SenderQuota {
   if (patterns === null) return { ...quota, for: null };
   const senders = new AddressSet(patterns);
   return { ...quota, for: { patterns: patterns.map(patternText), has: (sender) => senders.has(sender) } };
-}
-
-function compileSiteRule(name: string, data: SiteData, defaultSite: Site): SiteRule {
-  const domains = new DomainSet(data.domains ?? []);
-  const hosts = new DomainSet(data.mx ?? []);
-  return {
-    site: compileSite(name, data, defaultSite),
-    matchesDomain: (domain) => domains.has(domain),
-    matchesMx: (host) => hosts.has(host),
-  };
-}
-
-function compileSite(name: string, data: SiteData, base: Site): Site {
-  return {
-    name,
-    connections: data.connections ?? base.connections,
-    rate: data.rate ?? base.rate,
-    connectionRate: data.connectionRate ?? base.connectionRate,
-    messagesPerConnection: data.messagesPerConnection ?? base.messagesPerConnection,
-    ip: data.ip ?? base.ip,
-  };
 }
 
 function compileRule(data: RuleData, index: number, schedules: Schedules): Rule {

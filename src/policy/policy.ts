@@ -6,9 +6,11 @@ import type { MailHeader } from '../mail/envelope.ts';
 import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Priority } from '../queue/entry.ts';
 import type { RouteAuth } from './auth.ts';
+import type { BackoffRule } from './backoff.ts';
 import type { Subject } from './match.ts';
 import type { Quota, SenderQuota } from './quota.ts';
 import type { Rewriting } from './rewrite.ts';
+import type { Warmup } from './warmup.ts';
 
 /** TLS to a peer (design: opportunistic never verifies and falls back to plain text). */
 export type TlsPolicy = 'none' | 'opportunistic' | 'required' | 'verified';
@@ -105,11 +107,17 @@ export interface Site {
   readonly messagesPerConnection: number;
   /** Address family for this site; null: as delivery.ip says. */
   readonly ip: 4 | 6 | null;
+  /** What its replies mean for all mail to it; the first that fits holds. */
+  readonly backoff: readonly BackoffRule[];
 }
 
 /** Which mail goes to a site: by recipient domain, or by the names of its best MX hosts. */
 export interface SiteRule {
   readonly site: Site;
+  /** Comes with the package, and the operator says nothing of it. */
+  readonly shipped: boolean;
+  /** As the file writes them. */
+  readonly patterns: { readonly domains: readonly string[]; readonly mx: readonly string[] };
   matchesDomain(domain: string): boolean;
   matchesMx(host: string): boolean;
 }
@@ -266,6 +274,8 @@ export interface Policy {
   readonly rewrite: Rewriting;
   /** All that fit a mail hold for it. */
   readonly senderQuotas: readonly SenderQuota[];
+  /** By source address. */
+  readonly warmups: ReadonlyMap<string, Warmup>;
 }
 
 /** One rule as it was tested: the material of every explanation. */

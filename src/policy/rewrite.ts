@@ -41,6 +41,14 @@ export class RewriteTable {
     return this.#entries.length === 0;
   }
 
+  /** Pattern by pattern what it becomes: `{ 'team@example.net': ['ann@example.org'] }`. */
+  lines(): Readonly<Record<string, readonly string[]>> {
+    const lines = this.#entries.map(({ written, targets }): [string, string[]] => {
+      return [written, targets.map(({ local, domain }) => `${local ?? '*'}@${domain}`)];
+    });
+    return Object.fromEntries(lines);
+  }
+
   /** What the address becomes, in one step; null: nobody says anything of it. The null sender stays. */
   targetsOf(address: string): readonly string[] | null {
     if (this.isEmpty || address === '') return null;

@@ -2,11 +2,14 @@
 // admin/ and so the CLI call it; every change is a commit in the spool, like any other.
 // Never touches an entry that is being delivered at this moment: it says how many there were.
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Problem } from '../config/problem.ts';
 import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
-import type { MailFacts } from '../policy/policy.ts';
+import { diffPolicies } from '../policy/diff.ts';
+import type { MailFacts, Policy } from '../policy/policy.ts';
 import type { Totals } from '../spool/spool.ts';
 import { applies, applyChange, type Chosen, choose, reroute } from './changes.ts';
+import { diffQueue } from './diff.ts';
 import type { QueueEntry } from './entry.ts';
 import { parseDestination } from './entry.ts';
 import { explainNew, explainQueued } from './explain.ts';
@@ -18,14 +21,17 @@ import type {
   Explanation,
   MessageView,
   Operations,
+  PolicyComparison,
   QueueChange,
   QueueFilter,
+  QuotaView,
   Readiness,
   Rerouted,
   SuspensionScope,
   SuspensionView,
   TestMail,
 } from './operations.ts';
+import { quotaViews } from './quota-views.ts';
 import { sendMail } from './send.ts';
 import { resume, suspend } from './suspend.ts';
 import { destinationViews, entryView, suspensionView } from './views.ts';
@@ -33,10 +39,18 @@ import { destinationViews, entryView, suspensionView } from './views.ts';
 /** Entries looked at before others get the loop. */
 const SLICE = 200;
 
+/** The policy as it stands on disk. */
+export interface PolicyFiles {
+  /** Puts it in force. The problems, one line each; empty: it is. */
+  reload(): Promise<readonly string[]>;
+  /** Reads one that is not in force; `path` is absolute. */
+  read(path: string): { readonly policy: Policy } | { readonly problems: readonly Problem[] };
+}
+
 export interface ControlOptions {
   readonly house: House;
   readonly intake: IntakeOptions;
-  readonly reload: () => Promise<readonly string[]>;
+  readonly files: PolicyFiles;
   readonly readiness: () => Promise<Readiness>;
 }
 
@@ -81,6 +95,10 @@ export class QueueControl implements Operations {
     return this.#house.spool.totals();
   }
 
+  quotas(): Promise<QuotaView[]> {
+    return quotaViews(this.#house);
+  }
+
   send(mail: TestMail): Promise<{ id: string } | { refused: string }> {
     const { hostname, policy, clock } = this.#house;
     const { route } = mail;
@@ -118,8 +136,16 @@ export class QueueControl implements Operations {
     return inForce.map(suspensionView);
   }
 
+  async policyDiff(file: string): Promise<PolicyComparison | { problems: readonly Problem[] }> {
+    const read = this.#options.files.read(file);
+    if ('problems' in read) return { problems: read.problems };
+    await nextTurn();
+    const differences = diffPolicies(this.#house.policy(), read.policy);
+    return { differences, queue: await diffQueue(this.#house, read.policy) };
+  }
+
   reload(): Promise<readonly string[]> {
-    return this.#options.reload();
+    return this.#options.files.reload();
   }
 
   readiness(): Promise<Readiness> {

@@ -20,6 +20,7 @@ import type { Rates } from './rates.ts';
 import type { SiteBook } from './site-book.ts';
 import type { Slots } from './slots.ts';
 import type { Slowdowns } from './slowdowns.ts';
+import { passedByPool, passedByWarmup } from './warmups.ts';
 import { detoursNow } from './ways.ts';
 
 export interface House {
@@ -62,7 +63,8 @@ export function placementContext(
     now,
     door: (key) => closedDoor(house.destinations.get(key), now),
     site: (domain) => house.sites.nameOf(policy, domain),
-    passed: (route, ...mail) => passedByQuota(house, route) ?? detours(route, ...mail),
-    sourcePassed: () => null,
+    passed: (route, ...mail) =>
+      passedByQuota(house, route) ?? passedByPool(house, policy, route, now) ?? detours(route, ...mail),
+    sourcePassed: (address) => passedByWarmup(house, policy, address, now),
   };
 }
