@@ -43,11 +43,10 @@ export async function routedNow(house: House, claim: Claim): Promise<RoutedClaim
   const [only] = placements;
   if (only?.kind === 'queue' && inPlace(entry, placements)) {
     const opening = inWindow(entry, only.decision.window, now);
-    const later = opening === entry ? putOff(house.destinations, claim, now) : { put: [opening] };
-    if (!later) {
-      aboutToTry(house, claim, only.decision);
-      return { claim, decision: only.decision, reason: only.reason };
-    }
+    const untilOpen = opening === entry ? null : { put: [opening] };
+    const later =
+      untilOpen ?? putOff(house.destinations, claim, now) ?? aboutToTry(house, claim, only.decision);
+    if (!later) return { claim, decision: only.decision, reason: only.reason };
     await house.spool.change(later);
     return null;
   }

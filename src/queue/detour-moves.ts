@@ -2,8 +2,9 @@
 // claims.ts and run.ts tell of attempts, detours.ts decides, recall.ts and timers.ts keep it going.
 // Never holds up an attempt: notes, events and the review of queued mail follow by themselves.
 import type { Decision, Policy } from '../policy/policy.ts';
-import type { Claim } from '../spool/spool.ts';
+import type { Change, Claim } from '../spool/spool.ts';
 import { type Detour, detourText, type Move, type Way } from './detours.ts';
+import { withDue } from './entry.ts';
 import type { House } from './house.ts';
 import { review } from './review.ts';
 import type { RecipientOutcome } from './settle.ts';
@@ -16,10 +17,19 @@ const NOTES = 'detour ';
 /** lmdb takes 1978 octets. A site with so many hosts is left all the same, and a restart forgets it. */
 const LONGEST_NOTE = 1024;
 
-/** A claimed message is where it belongs, and next in turn. */
-export function aboutToTry(house: House, claim: Claim, decision: Decision): void {
+/**
+ * A claimed message is where it belongs, and next in turn. The change that puts it off where its way was left
+ * and all other routes of its list are passed over too; null: it goes, for all others where it is the one to try.
+ */
+export function aboutToTry(house: House, claim: Claim, decision: Decision): Change | null {
+  const { entry } = claim;
   const { way, list } = onItsWay(house, claim, decision) ?? {};
-  if (way && list) house.detours.takes(way, claim.entry.id, list, house.clock.now());
+  if (!way || !list) return null;
+  const now = house.clock.now();
+  const passed = entry.doubt ? null : house.detours.passed(way, entry.id, list, now);
+  if (passed) return { put: [withDue(entry, passed.until)] };
+  house.detours.takes(way, entry.id, list, now);
+  return null;
 }
 
 /** An attempt is over. */
