@@ -15,9 +15,9 @@ export interface FieldChange {
 
 /**
  * Octets of a field that is held to be replaced. What is longer passes as it is: no mail program writes such
- * a field, and twenty clients that do must not fill the memory.
+ * a field, and those who do must fill neither the memory nor the time.
  */
-const LONGEST_HELD = 64 * 1024;
+const LONGEST_HELD = 8 * 1024;
 
 /** One message: push() every chunk in order, then end() once. Chunks are handed on, not copied. */
 export class FieldFilter {

@@ -66,3 +66,14 @@ test('every From field of the header changes and nothing else, wherever chunks e
     expect(Buffer.concat([...out, ...filter.end()]).toString(), `by ${size}`).toBe(expected);
   }
 });
+
+test('a header of nothing but From fields is looked at no further than a few', () => {
+  const field = 'From: ann@office.lan\r\n';
+  const filter = fromRewriting(rewrite);
+  const out = [...filter.push(Buffer.from(`${field.repeat(1000)}\r\n`)), ...filter.end()];
+  expect(
+    Buffer.concat(out)
+      .toString()
+      .match(/example\.net/g),
+  ).toHaveLength(3);
+});
