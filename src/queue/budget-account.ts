@@ -4,10 +4,15 @@
 import type { Quota } from '../policy/quota.ts';
 import { Counter, counterName, type Mark } from './budget-counter.ts';
 import { type AccountNote, borrow, type Lenders } from './budget-lending.ts';
-import type { BudgetAnswer } from './budget-script.ts';
+import { type BudgetAnswer, PLENTY, SHARE } from './budget-script.ts';
 
-/** A hundred round trips and notes a second serve twenty thousand messages. */
-const AHEAD = 200;
+/**
+ * Lent ahead of what is needed, doubled as long as it lasts for less than a second: some round trips and notes a
+ * second, however fast mail goes, and nothing to speak of where it goes slowly.
+ */
+const LEAST_AHEAD = 16;
+const MOST_AHEAD = 1_000;
+const LASTS_MS = 1_000;
 
 /** What is lent and not used goes back after this long: others may need it. */
 const IDLE_MS = 1_000;
@@ -53,6 +58,8 @@ export class Account {
   #waiting = 0;
   #askedAt = 0;
   #usedAt = 0;
+  #ahead = LEAST_AHEAD;
+  #lentAt = 0;
   /** Used ahead of Redis and of the disk. */
   #isDirty = false;
 
@@ -166,10 +173,13 @@ export class Account {
   /** Far from the end the next lease comes before the last one is used up. */
   #refill(recipients: number): void {
     if (this.#asking > 0) return;
-    const isLow = this.counters.some(
-      ({ atHand, left }) => atHand - recipients < AHEAD / 4 && left > AHEAD * 32,
-    );
-    if (isLow) void this.#queued(() => this.#borrow(0, AHEAD));
+    const isLow = this.counters.some(({ atHand, left }) => {
+      const spare = left - atHand;
+      const lease = Math.min(this.#ahead, spare / SHARE);
+      // Near its end nothing is lent ahead: asking would be in vain.
+      return spare > PLENTY && atHand < recipients + lease / 2;
+    });
+    if (isLow) void this.#queued(() => this.#borrow(0, this.#stepped()));
   }
 
   #queued<T>(work: () => Promise<T>): Promise<T> {
@@ -193,7 +203,7 @@ export class Account {
     if (this.#has(recipients)) return this.#use(recipients, at);
     const full = this.full();
     if (full && at - this.#askedAt < FULL_AGAIN_MS) return { full };
-    const answer = await this.#borrow(recipients, AHEAD);
+    const answer = await this.#borrow(recipients, this.#stepped());
     if (!answer) return { away: AWAY_MS };
     if (answer.settling > 0) return { away: answer.settling };
     const now = this.#now();
@@ -216,6 +226,15 @@ export class Account {
       await this.#borrow(0, 0);
       if (this.full() === null) this.#options.opened(this.key);
     });
+  }
+
+  /** How much is lent ahead this time. */
+  #stepped(): number {
+    const now = this.#options.clock.now();
+    const next = now - this.#lentAt < LASTS_MS ? this.#ahead * 2 : this.#ahead / 2;
+    this.#ahead = Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, next));
+    this.#lentAt = now;
+    return this.#ahead;
   }
 
   #borrow(recipients: number, ahead: number): Promise<BudgetAnswer | null> {

@@ -48,6 +48,12 @@ export interface BudgetAnswer {
   }[];
 }
 
+/** With less left than this nothing is lent ahead. */
+export const PLENTY = 64;
+
+/** And never more than this part of what is left. */
+export const SHARE = 16;
+
 /** Names the life of a Redis: another one where it was emptied or started again. */
 const EPOCH_KEY = 'budgets';
 
@@ -118,7 +124,7 @@ for i, w in ipairs(windows) do
   if w.message then cost = math.min(1, fits) end
   local spare = w.room - cost
   local extra = 0
-  if spare >= 64 then extra = math.min(ahead, math.floor(spare / 16)) end
+  if spare >= ${PLENTY} then extra = math.min(ahead, math.floor(spare / ${SHARE})) end
   local lent = math.max(w.own[w.field], w.used + cost + extra)
   w.own[w.field] = lent
   for field, value in pairs(w.own) do
