@@ -128,8 +128,7 @@ function presentFields(present: Present, now: number): Field[] {
   }
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
-  if (slowed !== null)
-    fields.push(['slowed', `until ${momentText(slowed.until)}: ${plain(slowed.reason)}`]);
+  if (slowed !== null) fields.push(['slowed', `until ${momentText(slowed.until)}: ${plain(slowed.reason)}`]);
   if (next !== null) fields.push(['attempt', `${untilText(next, now)}, ${momentText(next)}`]);
   return fields;
 }

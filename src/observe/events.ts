@@ -100,6 +100,16 @@ export type MailEvent =
       readonly until: string;
     }
   | {
+      readonly event: 'backoff';
+      readonly site: string;
+      readonly rule: string;
+      readonly reply: string;
+      readonly action: 'suspend' | 'slow';
+      /** What is left of connections and rates; null for a suspension. */
+      readonly to: number | null;
+      readonly until: string;
+    }
+  | {
       readonly event: 'resumed';
       readonly site: string | null;
       readonly route: string | null;

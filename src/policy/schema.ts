@@ -2,47 +2,20 @@
 // load-policy.ts parses each file with it; compile.ts makes the result into a Policy.
 // Never merges: what one key inherits from another is compile.ts's business.
 import { z } from 'zod';
-import { count, notYet, oneOrMore, parsed, rate, section } from '../config/fields.ts';
-import { parseDomainPattern } from './match.ts';
+import { section } from '../config/fields.ts';
 import type { KnownServices } from './policy.ts';
 import { senderQuota } from './quota-schema.ts';
 import { schedule } from './retry-schema.ts';
 import { rewrite } from './rewrite-schema.ts';
 import { routeSchema } from './route-schema.ts';
 import { type KnownNames, ruleSchema } from './rule-schema.ts';
+import { sites } from './site-schema.ts';
 import { testSchema } from './test-schema.ts';
 
 /** Route names stand in keys before a space, in metrics and in logs. */
 const routeName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, { error: 'a name is letters, digits, `-`, `_` and `.`' });
-
-/** No dots: names made of MX hosts have them. */
-const siteName = z.string().regex(/^[A-Za-z0-9][\w-]*$/, { error: 'a name is letters, digits, `-` and `_`' });
-
-const domainPattern = parsed(parseDomainPattern, 'a name such as example.net or *.example.net');
-
-const site = section({
-  mx: oneOrMore(domainPattern).optional(),
-  domains: oneOrMore(domainPattern).optional(),
-  connections: count().optional(),
-  rate: rate().optional(),
-  connectionRate: rate().optional(),
-  messagesPerConnection: count().optional(),
-  ip: z.literal([4, 6]).optional(),
-  backoff: notYet(),
-});
-
-const sites = z.record(siteName, site).superRefine((named, context) => {
-  for (const [name, { mx, domains }] of Object.entries(named)) {
-    const says = mx !== undefined || domains !== undefined;
-    if (says !== (name === 'default')) continue;
-    const message = says
-      ? 'every other domain is in it: `mx` and `domains` have no place here'
-      : 'needs `mx` or `domains`';
-    context.addIssue({ code: 'custom', path: [name], message });
-  }
-});
 
 /** One file of a policy. References are checked against the names of all files, and the providers' names. */
 export function policySchema(names: KnownNames, services: KnownServices = new Map()) {
@@ -60,4 +33,3 @@ export function policySchema(names: KnownNames, services: KnownServices = new Ma
 
 /** One file of a policy after parsing: quantities in ms, patterns parsed, nothing merged. */
 export type PolicyData = z.output<ReturnType<typeof policySchema>>;
-export type SiteData = z.output<typeof site>;

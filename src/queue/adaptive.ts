@@ -17,8 +17,8 @@ interface Known {
 export class Adaptive {
   readonly #known = new Map<LimitKey, Known>();
 
-  allowed({ key, connections, adaptive }: ConnectionLimit): number {
-    if (!adaptive) return connections;
+  allowed({ key, connections, site }: ConnectionLimit): number {
+    if (site === null) return connections;
     return allowedOf(this.#known.get(key)?.state ?? BEGINNING, connections);
   }
 

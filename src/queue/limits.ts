@@ -15,8 +15,8 @@ export const routeKey = (route: string): LimitKey => `route ${route}`;
 export interface ConnectionLimit {
   readonly key: LimitKey;
   readonly connections: number;
-  /** The number is the most; how many the receiver likes is found out. */
-  readonly adaptive: boolean;
+  /** The site that it is of: then the number is the most, and how many the receiver likes is found out. */
+  readonly site: string | null;
 }
 
 export interface Limits {
@@ -38,12 +38,14 @@ export function limitsOf(
   const connectionRates: RateLimit[] = [];
   if (site) {
     const key = siteKey(site.name, source);
-    connections.push({ key, connections: site.connections, adaptive: true });
-    if (site.rate) messageRates.push({ key, rate: site.rate });
-    if (site.connectionRate) connectionRates.push({ key: `connections ${key}`, rate: site.connectionRate });
+    connections.push({ key, connections: site.connections, site: site.name });
+    if (site.rate) messageRates.push({ key, rate: site.rate, site: site.name });
+    if (site.connectionRate) {
+      connectionRates.push({ key: `connections ${key}`, rate: site.connectionRate, site: site.name });
+    }
   }
   const key = routeKey(route.name);
-  if (route.connections !== null) connections.push({ key, connections: route.connections, adaptive: false });
-  if (route.rate) messageRates.push({ key, rate: route.rate });
+  if (route.connections !== null) connections.push({ key, connections: route.connections, site: null });
+  if (route.rate) messageRates.push({ key, rate: route.rate, site: null });
   return { connections, messageRates, connectionRates };
 }

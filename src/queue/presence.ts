@@ -2,12 +2,14 @@
 // run.ts has one for each run; what it tells goes to adaptive.ts, which decides how many there may be.
 // Never judges mail: a message that was turned away with its connection was not looked at.
 import type { Failure } from '../delivery/failure.ts';
+import type { Site } from '../policy/policy.ts';
 import type { AttemptReport } from './attempt.ts';
 import { findingOf } from './backoff.ts';
 import type { ConcurrencyEvent } from './concurrency.ts';
 import { type Destination, standing } from './destinations.ts';
 import type { House } from './house.ts';
 import type { ConnectionLimit } from './limits.ts';
+import { heed } from './site-backoff.ts';
 import type { Slot } from './slots.ts';
 
 /** A smarthost that takes no more connections is asked for more after a while: it may have been other mail's. */
@@ -19,28 +21,37 @@ const SITE_TURNED_AWAY_MS = 1_000;
 export class Presence {
   readonly #house: House;
   readonly #destination: Destination;
-  readonly #site: ConnectionLimit | null;
+  readonly #site: Site | null;
+  /** The site's, the one that adapts. */
+  readonly #limit: ConnectionLimit | null;
   readonly #slot: Slot;
   #counted = false;
 
-  constructor(house: House, destination: Destination, limits: readonly ConnectionLimit[], slot: Slot) {
+  constructor(
+    house: House,
+    destination: Destination,
+    site: Site | null,
+    limits: readonly ConnectionLimit[],
+    slot: Slot,
+  ) {
     this.#house = house;
     this.#destination = destination;
+    this.#site = site;
+    this.#limit = limits.find((limit) => limit.site !== null) ?? null;
     this.#slot = slot;
-    this.#site = limits.find(({ adaptive }) => adaptive) ?? null;
   }
 
   /** A session is open. */
   opened(): void {
-    if (this.#site === null || this.#counted) return;
+    if (this.#limit === null || this.#counted) return;
     this.#counted = true;
-    this.#house.adaptive.count(this.#site.key, 1);
+    this.#house.adaptive.count(this.#limit.key, 1);
     this.#tell('opened', this.#others() + 1);
   }
 
   /** The run has ended, its connection is closed. */
   left(): void {
-    if (this.#site !== null && this.#counted) this.#house.adaptive.count(this.#site.key, -1);
+    if (this.#limit !== null && this.#counted) this.#house.adaptive.count(this.#limit.key, -1);
     this.#slot.release();
   }
 
@@ -50,6 +61,7 @@ export class Presence {
   }
 
   fared({ outcomes }: AttemptReport): void {
+    if (this.#site !== null) heed(this.#house, this.#site, outcomes.values());
     const failures = [...outcomes.values()].flatMap((one) => (one.kind === 'failed' ? [one.failure] : []));
     if (failures.some(isTrouble)) this.#tell('trouble', this.#others() + 1);
     else if (outcomes.size > failures.length) this.#tell('delivered', this.#others() + 1);
@@ -68,7 +80,7 @@ export class Presence {
     const others = this.#others();
     if (isTrouble(finding) && finding.class !== 'throttled') this.#tell('trouble', others);
     else this.#tell('turned-away', others);
-    const pause = this.#site === null ? TURNED_AWAY_MS : SITE_TURNED_AWAY_MS;
+    const pause = this.#limit === null ? TURNED_AWAY_MS : SITE_TURNED_AWAY_MS;
     this.#destination.notBefore = clock.now() + pause;
     const fields = { destination: this.#destination.key, others, why: finding.text };
     observer.debug('no further connection for now', fields);
@@ -84,20 +96,20 @@ export class Presence {
 
   /** Other sessions at the site, those of other daemons as far as they are known. */
   #others(): number {
-    if (this.#site === null) return 0;
+    if (this.#limit === null) return 0;
     const { adaptive, slots } = this.#house;
-    const { key } = this.#site;
+    const { key } = this.#limit;
     return adaptive.open(key) - (this.#counted ? 1 : 0) + slots.elsewhere(key);
   }
 
   #tell(kind: ConcurrencyEvent['kind'], open: number): void {
-    if (this.#site === null) return;
+    if (this.#limit === null) return;
     const { adaptive, clock, dispatcher } = this.#house;
-    const before = adaptive.allowed(this.#site);
-    adaptive.tell(this.#site, { kind, open }, clock.now());
-    if (adaptive.allowed(this.#site) <= before) return;
+    const before = adaptive.allowed(this.#limit);
+    adaptive.tell(this.#limit, { kind, open }, clock.now());
+    if (adaptive.allowed(this.#limit) <= before) return;
     // One more may come: whoever waits for it in the line, or another run of this destination.
-    dispatcher.freed(this.#site.key);
+    dispatcher.freed(this.#limit.key);
     dispatcher.look(this.#destination);
   }
 }

@@ -21,6 +21,7 @@ import { review } from './review.ts';
 import { run } from './run.ts';
 import { SiteBook } from './site-book.ts';
 import { Slots } from './slots.ts';
+import { Slowdowns } from './slowdowns.ts';
 import { MailTimers } from './timers.ts';
 
 export interface QueueOptions
@@ -30,6 +31,7 @@ export interface QueueOptions
     | 'dispatcher'
     | 'slots'
     | 'adaptive'
+    | 'slowdowns'
     | 'rates'
     | 'sites'
     | 'budgets'
@@ -116,12 +118,13 @@ export function createQueue(options: QueueOptions): MailQueue {
 function sharedLimits(
   { scripts, clock, spool, sharesRedis }: QueueOptions,
   house: () => House,
-): Pick<House, 'slots' | 'adaptive' | 'rates' | 'budgets'> {
+): Pick<House, 'slots' | 'adaptive' | 'slowdowns' | 'rates' | 'budgets'> {
   const adaptive = new Adaptive();
+  const slowdowns = new Slowdowns();
   const slots = new Slots({
     scripts,
     clock,
-    allowed: (limit) => adaptive.allowed(limit),
+    allowed: (limit) => slowdowns.connections(limit, adaptive.allowed(limit), clock.now()),
     waiting: () => house().dispatcher.waitingLimits(),
     freed: (key) => house().dispatcher.freed(key),
     wanted: (key) => house().dispatcher.idlers.dismissOne(key),
@@ -134,7 +137,7 @@ function sharedLimits(
     opened: (key) => budgetOpened(house(), key),
     usedUp: (full) => quotaUsedUp(house(), full),
   });
-  return { slots, adaptive, rates: new Rates(scripts, clock), budgets };
+  return { slots, adaptive, slowdowns, rates: new Rates(scripts, clock), budgets };
 }
 
 function startLimits(house: House): void {

@@ -8,6 +8,8 @@ import type { Scripts } from '../redis/scripts.ts';
 export interface RateLimit {
   readonly key: string;
   readonly rate: Rate;
+  /** The site that it is of, if it is one's. */
+  readonly site: string | null;
 }
 
 export type Turn =

@@ -4,10 +4,12 @@
 import { BACK_OFF_NOTES, type BackOff, type Destination, LIVE_MS, LIVE_NOTES } from './destinations.ts';
 import { recallDetours } from './detour-moves.ts';
 import type { House } from './house.ts';
+import { recallSlowdowns } from './site-backoff.ts';
 import { recallSuspensions } from './suspend.ts';
 
 export function recall(house: House): void {
   recallSuspensions(house);
+  recallSlowdowns(house);
   recallDetours(house);
   const now = house.clock.now();
   const forgotten: Record<string, null> = {};

@@ -107,6 +107,11 @@ export class Slots {
     return full ? { full: full.key } : { slot: this.#slot(id, limits) };
   }
 
+  /** As many as there may be at this moment. */
+  allowed(limit: ConnectionLimit): number {
+    return this.#options.allowed(limit);
+  }
+
   /** Ours. */
   taken(key: LimitKey): number {
     return this.#held.get(key)?.size ?? 0;

@@ -12,6 +12,7 @@ import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { decisionFor } from './placement.ts';
 import { suspensionOfEntry } from './put-off.ts';
+import { endSlowdowns } from './site-backoff.ts';
 import { endSuspensions } from './suspend.ts';
 import { isYetToBeTried, timed, warningAfter } from './window.ts';
 
@@ -86,6 +87,7 @@ export class MailTimers {
     this.#house.rates.sweep(now);
     this.#house.adaptive.sweep(now);
     endSuspensions(this.#house, now);
+    endSlowdowns(this.#house, now);
     endDetours(this.#house, now);
     const slice = this.#house.spool.timers(now, SLICE, this.#after);
     // Those that wait for a last attempt stay in the index: the next sweep goes on behind them.

@@ -14,6 +14,7 @@ import type { House } from '../../src/queue/house.ts';
 import { Rates } from '../../src/queue/rates.ts';
 import { SiteBook } from '../../src/queue/site-book.ts';
 import { Slots } from '../../src/queue/slots.ts';
+import { Slowdowns } from '../../src/queue/slowdowns.ts';
 import type { Scripts } from '../../src/redis/scripts.ts';
 import type { Spool } from '../../src/spool/spool.ts';
 import { MovableClock } from './clock.ts';
@@ -56,10 +57,11 @@ export function openHouse(
     reached: quiet,
   });
   const adaptive = new Adaptive();
+  const slowdowns = new Slowdowns();
   const slots = new Slots({
     scripts,
     clock,
-    allowed: (limit) => adaptive.allowed(limit),
+    allowed: (limit) => slowdowns.connections(limit, adaptive.allowed(limit), clock.now()),
     waiting: () => [],
     freed: (key) => dispatcher.freed(key),
     wanted: quiet,
@@ -86,6 +88,7 @@ export function openHouse(
     dispatcher,
     slots,
     adaptive,
+    slowdowns,
     rates: new Rates(scripts, clock),
     sites: new SiteBook(clock),
     budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),

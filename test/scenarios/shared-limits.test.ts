@@ -4,6 +4,7 @@ import { networkForFile, type Receiver } from '../harness/network.ts';
 import { redisForFile } from '../harness/redis.ts';
 import { type Sendoff, sendoffForFile } from '../harness/sendoff.ts';
 import type { Script } from '../harness/smtp-peer.ts';
+import { until } from '../harness/until.ts';
 
 const MINUTE = 60_000;
 
@@ -14,6 +15,14 @@ const sites = {
   paced: { domains: ['*.paced.test'], rate: '40/second' },
   narrow: { domains: ['*.narrow.test'], connections: 2, messagesPerConnection: 20 },
   welcoming: { domains: ['*.welcoming.test'], connectionRate: '5/second', messagesPerConnection: 1 },
+  moody: {
+    domains: ['*.moody.test'],
+    connections: 8,
+    backoff: [
+      { reply: '*4.7.28*', suspend: '1h' },
+      { reply: '*easy now*', slow: 'half', for: '30m' },
+    ],
+  },
   default: { connections: 15 },
 };
 
@@ -87,12 +96,51 @@ test('a receiver that takes seven connections gets seven, and nobody is charged 
   const refused = receiver.peer.connectionsSeen - letIn(receiver);
   expect(refused).toBeGreaterThan(0);
   expect(refused).toBeLessThan(4);
-  const { present } = (await one().api(`/api/explain?from=a@b.test&to=x@${receiver.domain}`)) as Explained;
+  const { present } = await explained(receiver);
   expect(present.limits).toMatchObject([{ connections: 15, allowed: expect.toSatisfy(isSixOrSeven) }]);
 });
 
+test('a reply that fits a back-off rule slows the site down, another one lets all its mail wait', async () => {
+  const sendoff = one();
+  const rcpt = ['450 4.2.1 Easy now, please', '450-4.7.28 Too much\n450 4.7.28 unusual mail'];
+  const first = await network().receiver({ script: { rcpt } }, 'moody.test');
+  const other = await network().receiver({}, 'moody.test');
+  const moody = { site: 'moody' };
+  await sendMany(sendoff, first, 1);
+  await sendoff.event('backoff', ({ action }) => action === 'slow');
+  const { present } = await explained(other);
+  expect(present).toMatchObject({
+    limits: [{ of: 'site moody', allowed: 2, connections: 8 }],
+    slowed: { reason: 'to 50%, its reply fits the back-off rule "*easy now*": 450 4.2.1 Easy now, please' },
+  });
+  await sendMany(sendoff, first, 1);
+  expect(await sendoff.event('backoff', ({ action }) => action === 'suspend')).toMatchObject({
+    ...moody,
+    rule: '*4.7.28*',
+    reply: '450-4.7.28 Too much\n450 4.7.28 unusual mail',
+    to: null,
+  });
+  await sendMany(sendoff, other, 1);
+  await until('the domain to be known for suspended', async () => {
+    return (await explained(other)).present.state === 'suspended';
+  });
+  await sendoff.advance(61 * MINUTE);
+  await other.peer.received(1);
+  await first.peer.received(2);
+  expect((await explained(other)).present.slowed).toBeNull();
+});
+
 interface Explained {
-  readonly present: { readonly limits: readonly object[] };
+  readonly present: {
+    readonly limits: readonly object[];
+    readonly state: string;
+    readonly slowed: object | null;
+  };
+}
+
+/** Of mail that would come now. */
+async function explained({ domain }: Receiver): Promise<Explained> {
+  return (await one().api(`/api/explain?from=a@b.test&to=x@${domain}`)) as Explained;
 }
 
 const isSixOrSeven = (count: unknown): boolean => count === 6 || count === 7;

@@ -11,7 +11,11 @@ import { until } from '../../harness/until.ts';
 const redis = redisForFile();
 beforeEach(() => redis().flush());
 
-const limit = (count: number, per: number, key = 'site s'): RateLimit => ({ key, rate: { count, per } });
+const limit = (count: number, per: number, key = 'site s'): RateLimit => ({
+  key,
+  rate: { count, per },
+  site: null,
+});
 
 /** So many senders, each with one message after the other, until the time is over; when each message went. */
 async function send(rates: Rates, limits: readonly RateLimit[], senders: number, ms: number) {

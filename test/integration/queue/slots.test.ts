@@ -10,8 +10,8 @@ import { until } from '../../harness/until.ts';
 const redis = redisForFile();
 beforeEach(() => redis().flush());
 
-const site = (connections: number): ConnectionLimit => ({ key: 'site s', connections, adaptive: false });
-const route = (connections: number): ConnectionLimit => ({ key: 'route r', connections, adaptive: false });
+const site = (connections: number): ConnectionLimit => ({ key: 'site s', connections, site: null });
+const route = (connections: number): ConnectionLimit => ({ key: 'route r', connections, site: null });
 
 interface Daemon {
   readonly slots: Slots;

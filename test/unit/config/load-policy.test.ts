@@ -57,7 +57,7 @@ test('every mistake is told at once, at its line and column', () => {
     'retry:',
     '  default: { after: 5 min, classes: { greylist: { after: 5m } } }',
     'sites:',
-    '  google: { connections: 3 }',
+    '  nobody: { connections: 3 }',
     '  default: { mx: google.com }',
     'rules:',
     '  - { when: { to: "foo@@" }, route: provder }',
@@ -76,7 +76,7 @@ test('every mistake is told at once, at its line and column', () => {
     'policy.yaml:5:3 routes."a b": a name is letters, digits, `-`, `_` and `.`',
     'policy.yaml:7:21 retry.default.after[0]: "5 min" is not a duration such as 30s, 5m, 4h or 2d',
     'policy.yaml:7:39 retry.default.classes.greylist: unknown key',
-    'policy.yaml:9:11 sites.google: needs `mx` or `domains`',
+    'policy.yaml:9:11 sites.nobody: needs `mx` or `domains`',
     'policy.yaml:10:12 sites.default: every other domain is in it: `mx` and `domains` have no place here',
     'policy.yaml:12:19 rules[0].when.to[0]: "foo@@" is not an address pattern: user@example.net, example.net, *.example.net, user@* or "<>"',
     'policy.yaml:12:37 rules[0].route[0]: there is no route "provder"',
@@ -96,15 +96,15 @@ test('every mistake is told at once, at its line and column', () => {
   ]);
 });
 
-test.each([
-  ['warmup: []', 'warmup'],
-  ['sites: { a: { mx: b.example, backoff: [] } }', 'sites.a.backoff'],
-])('%s is refused as not available yet, and nothing else is said', (yaml, path) => {
-  const key = path.split('.').at(-1);
-  expect(errorsOf(yaml)).toEqual([
-    expect.stringContaining(`${path}: \`${key}\` is not available in this version`),
-  ]);
-});
+test.each([['warmup: []', 'warmup']])(
+  '%s is refused as not available yet, and nothing else is said',
+  (yaml, path) => {
+    const key = path.split('.').at(-1);
+    expect(errorsOf(yaml)).toEqual([
+      expect.stringContaining(`${path}: \`${key}\` is not available in this version`),
+    ]);
+  },
+);
 
 test('aliases are followed over all files; a loop and a pattern that comes twice are told at their keys', () => {
   const files = {

@@ -30,7 +30,9 @@ routes:
     hosts: a.example
     auth: { popBeforeSmtp: { host: pop.example, user: u, password: s3cret } }
 retry: { default: { classes: { greylisted: { after: 5m } } } }
-sites: { google: { mx: "*.google.com", rate: 300/minute } }
+sites:
+  google: { mx: "*.google.com", rate: 300/minute }
+  strict: { domains: a.example, backoff: [{ reply: "*no*", suspend: 1h }, { reply: "*slow*", slow: half, for: 30m }] }
 rules:
   - { name: bad, when: { to: "*.invalid", from: "<>" }, reject: {} }
   - { name: rest, route: [direct, provider], fallback: { on: blocked }, retry: { expire: 1d } }
@@ -60,7 +62,17 @@ test('the policy comes out with its defaults and merges', () => {
     retry: {
       default: { expire: '5d', warn: ['4h', '1d'], classes: { greylisted: { after: ['5m'], expire: '5d' } } },
     },
-    sites: { google: { rate: '300/minute', connections: 20 }, default: { rate: null } },
+    sites: {
+      google: { rate: '300/minute', connections: 10 },
+      outlook: { shipped: true },
+      strict: {
+        backoff: [
+          { reply: '*no*', suspend: '1h' },
+          { reply: '*slow*', slow: '50%', for: '30m' },
+        ],
+      },
+      default: { rate: null },
+    },
     rules: [
       { name: 'bad', when: ['from is <>', 'to is *.invalid'], reject: { code: 550, enhanced: '5.7.1' } },
       { name: 'rest', when: 'any', route: ['direct', 'provider'], fallback: { on: ['blocked'], after: 2 } },

@@ -38,8 +38,8 @@ const shut = failure({ class: 'unreachable', scope: 'host' });
 test('a message that would come now: its site, what is open there, and its first attempt at once', async () => {
   const here = await house();
   const now = here.clock.now();
-  await here.slots.take([{ key: siteKey('big'), connections: 10, adaptive: true }]);
-  await here.rates.turn([{ key: siteKey('big'), rate: { count: 60, per: MINUTE } }], 0);
+  await here.slots.take([{ key: siteKey('big'), connections: 10, site: 'big' }]);
+  await here.rates.turn([{ key: siteKey('big'), rate: { count: 60, per: MINUTE }, site: 'big' }], 0);
   expect(await explainNew(here, mail)).toMatchObject({
     rule: 'rest',
     site: { name: 'big', by: 'mx' },

@@ -18,14 +18,14 @@ const [big] = policy.siteRules.map(({ site }) => site);
 test('direct mail counts for its site and its route, each with the rate it has', () => {
   expect(limitsOf(route('narrow'), big ?? null)).toEqual({
     connections: [
-      { key: 'site big', connections: 10, adaptive: true },
-      { key: 'route narrow', connections: 7, adaptive: false },
+      { key: 'site big', connections: 10, site: 'big' },
+      { key: 'route narrow', connections: 7, site: null },
     ],
     messageRates: [
-      { key: 'site big', rate: { count: 60, per: 60_000 } },
-      { key: 'route narrow', rate: { count: 14, per: 1000 } },
+      { key: 'site big', rate: { count: 60, per: 60_000 }, site: 'big' },
+      { key: 'route narrow', rate: { count: 14, per: 1000 }, site: null },
     ],
-    connectionRates: [{ key: 'connections site big', rate: { count: 6, per: 60_000 } }],
+    connectionRates: [{ key: 'connections site big', rate: { count: 6, per: 60_000 }, site: 'big' }],
   });
   expect(limitsOf(route('direct'), null)).toEqual({
     connections: [],
@@ -44,6 +44,6 @@ test('a smarthost counts for its route alone', () => {
 test('each address of ours counts by itself', () => {
   expect(siteKey('big', '192.0.2.10')).toBe('site big 192.0.2.10');
   expect(limitsOf(route('direct'), big ?? null, '192.0.2.10').connections).toEqual([
-    { key: 'site big 192.0.2.10', connections: 10, adaptive: true },
+    { key: 'site big 192.0.2.10', connections: 10, site: 'big' },
   ]);
 });
