@@ -76,7 +76,8 @@ function fallbackText({ on, after, memory }: DecisionView['fallback']): string {
   if (memory === null) return text;
   const { siteAfter, remember, canary } = memory;
   const row = count(siteAfter, 'message', 'messages in a row');
-  return `${text}; all mail of a site after ${row}, for ${remember}; meanwhile ${canary} tries it`;
+  const share = canary === null ? '' : `; meanwhile ${canary} tries it`;
+  return `${text}; all mail of a site after ${row}, for ${remember}${share}`;
 }
 
 function scheduleText({ after, expire }: RetryClassView): string {

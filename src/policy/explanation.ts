@@ -88,8 +88,8 @@ export interface DecisionView {
     readonly memory: {
       readonly siteAfter: number;
       readonly remember: string;
-      /** `1%`. */
-      readonly canary: string;
+      /** `1%`; null: none. */
+      readonly canary: string | null;
     } | null;
   };
   readonly retry: RetryView;
@@ -153,10 +153,8 @@ function fallbackView({ on, after, memory }: Fallback): DecisionView['fallback']
   const view = { on: [...on], after };
   if (memory === undefined) return { ...view, memory: null };
   const { siteAfter, remember, canary } = memory;
-  return {
-    ...view,
-    memory: { siteAfter, remember: formatDuration(remember), canary: formatShare(canary) },
-  };
+  const share = canary === 0 ? null : formatShare(canary);
+  return { ...view, memory: { siteAfter, remember: formatDuration(remember), canary: share } };
 }
 
 function routeView(route: Route): RouteView {

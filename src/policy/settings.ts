@@ -38,7 +38,8 @@ function fallbackText({ on, after, memory }: Fallback): string {
   const text = `fallback on ${[...on].join(', ')} after ${after}`;
   if (memory === undefined) return text;
   const { siteAfter, remember, canary } = memory;
-  return `${text}, site after ${siteAfter} for ${formatDuration(remember)}, canary ${formatShare(canary)}`;
+  const share = canary === 0 ? '' : `, canary ${formatShare(canary)}`;
+  return `${text}, site after ${siteAfter} for ${formatDuration(remember)}${share}`;
 }
 
 /** How a rule ends: `route direct, provider`, `reject 550 5.1.2`, `hold: too big`. */

@@ -50,6 +50,24 @@ test('without a daemon the files answer, and it is said what they cannot know', 
 `);
 });
 
+test('a fallback with a memory tells it', async () => {
+  const fallback = (keys: string) =>
+    `routes: { provider: { via: smarthost, hosts: [smtp.example] } }
+rules: [{ name: all, route: [direct, provider], fallback: { on: blocked${keys} } }]`;
+  const of = async (keys: string) =>
+    (await explain(fallback(keys), '--from', '<>', '--to', 'bob@example.org', '--offline')).out;
+  const all = await of(', siteAfter: 3, remember: 6h, canary: 0.5%');
+  expect(all).toContain(
+    'gives route direct, provider, fallback on blocked after 2, site after 3 for 6h, canary 0.5%',
+  );
+  expect(all).toContain(
+    '  fallback  on blocked; after 2 attempts; all mail of a site after 3 messages in a row, for 6h; meanwhile 0.5% tries it\n',
+  );
+  expect(await of(', siteAfter: 1')).toContain('all mail of a site after 1 message, for 1h\n');
+  expect(await of(', remember: 2h')).toContain('after 5 messages in a row, for 2h\n');
+  expect(await of(', canary: 100%')).toContain('for 1h; meanwhile 100% tries it\n');
+});
+
 test('a route that does not bounce says so', async () => {
   const policy = 'routes: { direct: { via: mx, softBounce: true } }';
   const { out } = await explain(policy, '--from', '<>', '--to', 'bob@example.org', '--offline');
