@@ -54,7 +54,7 @@ function envelopeCondition(side: 'from' | 'to', patterns: readonly AddressPatter
   return {
     describe: `${side} is ${listed(patterns.map(patternText))}`,
     needs: NOTHING,
-    test: (facts) => addresses.has(facts[side]),
+    test: ({ from, to }) => addresses.has(side === 'from' ? from : to),
   };
 }
 

@@ -3,7 +3,7 @@
 // Never reads a clock: the moment is handed in.
 
 import type { Hours } from './policy.ts';
-import { modulo, offsetAt } from './zone.ts';
+import { offsetAt } from './zone.ts';
 
 export const DAYS: readonly string[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
@@ -19,14 +19,17 @@ const HORIZON = 15 * DAY;
  */
 export function isWithin({ hours, days, zone }: Hours, at: number): boolean {
   const local = at + offsetAt(zone, at);
-  // The first of January 1970 was a Thursday.
-  const day = modulo(Math.floor(local / DAY) + 4, 7);
-  const isDay = (one: number): boolean => days?.has(one) ?? true;
-  if (hours === null) return isDay(day);
-  const minutes = modulo(local, DAY) / MINUTE;
+  const date = Math.floor(local / DAY);
+  if (hours === null) return isOneOf(days, date);
+  const minutes = (local - date * DAY) / MINUTE;
   const { from, to } = hours;
-  if (from < to) return isDay(day) && minutes >= from && minutes < to;
-  return (isDay(day) && minutes >= from) || (isDay(modulo(day - 1, 7)) && minutes < to);
+  if (from < to) return minutes >= from && minutes < to && isOneOf(days, date);
+  return (minutes >= from && isOneOf(days, date)) || (minutes < to && isOneOf(days, date - 1));
+}
+
+/** `date` in days since the epoch, which was a Thursday. */
+function isOneOf(days: Hours['days'], date: number): boolean {
+  return days === null || days.has((((date + 4) % 7) + 7) % 7);
 }
 
 /** The first moment from `at` on that lies in these hours: `at` itself if it does. */
@@ -55,7 +58,8 @@ export function firstChange(times: readonly Hours[], at: number): number {
 
 /** The next time of day at which they begin or end, or midnight, as long as the clocks stay as they are. */
 function nextMark({ hours, zone }: Hours, at: number): number {
-  const sinceMidnight = modulo(at + offsetAt(zone, at), DAY);
+  const local = at + offsetAt(zone, at);
+  const sinceMidnight = local - Math.floor(local / DAY) * DAY;
   const marks = [hours?.from ?? 0, hours?.to ?? 0, 24 * 60].map((minutes) => minutes * MINUTE);
   return at - sinceMidnight + Math.min(...marks.filter((mark) => mark > sinceMidnight));
 }

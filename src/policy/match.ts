@@ -78,6 +78,11 @@ function domainOrLiteral(text: string): string | null {
   return /^\[[\w.:-]+\]$/.test(text) ? text.toLowerCase() : parseDomain(text);
 }
 
+/** Most sets hold one kind of pattern: a look at the size spares the others their look-up, in each of many rules. */
+function isIn(texts: ReadonlySet<string>, text: string): boolean {
+  return texts.size > 0 && texts.has(text);
+}
+
 /** Domains by name and by parent. */
 export class DomainSet {
   readonly #names = new Set<string>();
@@ -92,7 +97,7 @@ export class DomainSet {
 
   /** `domain` in lower case as A-labels, `parents` as in Subject. */
   has(domain: string, parents: readonly string[] = parentsOf(domain)): boolean {
-    if (this.#names.has(domain)) return true;
+    if (isIn(this.#names, domain)) return true;
     if (this.#parents.size === 0) return false;
     for (const parent of parents) if (this.#parents.has(parent)) return true;
     return false;
@@ -124,8 +129,8 @@ export class AddressSet {
     if (subject.address === '') return this.#nullSender;
     return (
       this.#domains.has(subject.domain, subject.parents) ||
-      this.#addresses.has(subject.address) ||
-      this.#locals.has(subject.local)
+      isIn(this.#addresses, subject.address) ||
+      isIn(this.#locals, subject.local)
     );
   }
 

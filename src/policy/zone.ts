@@ -10,7 +10,7 @@ const MOST = 4096;
 
 interface Known {
   readonly format: Intl.DateTimeFormat;
-  /** Offsets by the beginnings of quarters: the system takes microseconds to say one. */
+  /** Offsets by the number of the quarter: the system takes microseconds to say one. */
   readonly offsets: Map<number, number>;
 }
 
@@ -32,19 +32,14 @@ export function hostZone(): string {
 
 /** Ms to add to a moment (ms since the epoch) for what the clocks in `zone` show. */
 export function offsetAt(zone: string, at: number): number {
-  const start = at - modulo(at, QUARTER);
+  const quarter = Math.floor(at / QUARTER);
   const { format, offsets } = zones.get(zone) ?? firstLook(zone);
-  const known = offsets.get(start);
+  const known = offsets.get(quarter);
   if (known !== undefined) return known;
   if (offsets.size >= MOST) offsets.clear();
-  const offset = offsetOf(format, start);
-  offsets.set(start, offset);
+  const offset = offsetOf(format, quarter * QUARTER);
+  offsets.set(quarter, offset);
   return offset;
-}
-
-/** Never negative, for moments before the epoch neither. */
-export function modulo(value: number, by: number): number {
-  return ((value % by) + by) % by;
 }
 
 function firstLook(zone: string): Known {
