@@ -10,6 +10,9 @@ import { review } from './review.ts';
 /** As often as other timers of the queue: clocks that are set, by hand or by a test, are followed in time. */
 const SWEEP_MS = 1_000;
 
+/** Noted in the spool while the policy in force has times: mail may wait for one that a policy after us has not. */
+const TIMES_NOTE = 'policy-times';
+
 export class PolicyClock {
   readonly #house: House;
   #policy: Policy;
@@ -18,7 +21,7 @@ export class PolicyClock {
   /** How long that holds, ms since the epoch; infinity: for ever. */
   #until: number;
   #timer: Timer | null = null;
-  #reviewing: Promise<void> = Promise.resolve();
+  #working: Promise<void> = Promise.resolve();
 
   constructor(house: House) {
     this.#house = house;
@@ -27,47 +30,64 @@ export class PolicyClock {
     this.#until = firstChange(this.#policy.times, this.#since);
   }
 
-  /** Begins with a review, if anything can have changed while nobody ran: what policy holds was held by the old one. */
+  /** Begins with a review, if mail may wait for a time or a policy that went by while nobody ran. */
   start(): void {
     const { spool } = this.#house;
-    if (this.#policy.times.length > 0 || spool.totals().held > 0) this.#reviewing = this.#review();
+    const mayWait = spool.note(TIMES_NOTE) === true || spool.totals().held > 0;
+    if (mayWait || this.#policy.times.length > 0) this.#then(() => this.#review());
+    this.#then(() => this.#noteTimes());
     this.#wait();
   }
 
   async stop(): Promise<void> {
     this.#timer?.cancel();
-    await this.#reviewing;
+    await this.#working;
   }
 
   #wait(): void {
     this.#timer = this.#house.clock.after(SWEEP_MS, () => {
       if (this.#house.stopping.aborted) return;
-      if (this.#isOver()) this.#reviewing = this.#reviewing.then(() => this.#review());
+      this.#follow(this.#house.policy());
+      if (this.#isOver()) this.#then(() => this.#review());
       this.#wait();
     });
+  }
+
+  /** A reload has reviewed everything; only what comes later is ours. */
+  #follow(policy: Policy): void {
+    if (policy === this.#policy) return;
+    this.#policy = policy;
+    this.#until = firstChange(policy.times, this.#since);
+    this.#then(() => this.#noteTimes());
   }
 
   /** A boundary has passed, or the clock was set back behind the last one. */
   #isOver(): boolean {
     const now = this.#house.clock.now();
-    const policy = this.#house.policy();
-    if (policy !== this.#policy) this.#until = firstChange(policy.times, this.#since);
-    this.#policy = policy;
-    const isSetBack = now < this.#since && policy.times.length > 0;
+    const { times } = this.#policy;
+    const isSetBack = now < this.#since && times.length > 0;
     if (now < this.#until && !isSetBack) return false;
     this.#since = now;
-    this.#until = firstChange(policy.times, now);
+    this.#until = firstChange(times, now);
     return true;
   }
 
-  /** Never rejects: what could not be moved is looked at again before its attempt. */
+  /** One after the other. What could not be moved is looked at again before its attempt. */
+  #then(work: () => Promise<void>): void {
+    this.#working = this.#working.then(work).catch((error: unknown) => {
+      this.#house.observer.warn('the time of rules could not be followed', { error: String(error) });
+    });
+  }
+
   async #review(): Promise<void> {
-    const { observer } = this.#house;
-    try {
-      const moved = await review(this.#house, null);
-      if (moved > 0) observer.info('rules by time were followed', { moved });
-    } catch (error) {
-      observer.warn('a review broke off', { error: String(error) });
-    }
+    const moved = await review(this.#house, null);
+    if (moved > 0) this.#house.observer.info('rules by time were followed', { moved });
+  }
+
+  async #noteTimes(): Promise<void> {
+    const { spool } = this.#house;
+    const hasTimes = this.#policy.times.length > 0;
+    if (hasTimes === (spool.note(TIMES_NOTE) === true)) return;
+    await spool.change({ notes: { [TIMES_NOTE]: hasTimes ? true : null } });
   }
 }

@@ -83,6 +83,21 @@ test.each<{ what: string; reply: string; planned: number[]; failureClass: string
   },
 );
 
+test('a host that names a time shuts its door until then, for all mail of the destination', async () => {
+  const sendoff = daemon();
+  const { peer, domain } = await network().receiver();
+  peer.setScript({ greeting: ['421 4.7.0 Too busy, please try again in 30 minutes'] });
+  const ids = [await sendoff.send({ from: '', to: `ann@${domain}` })];
+  const [deferred] = await sendoff.about(ids[0] ?? '', 'deferred');
+  expect(deferred).toMatchObject({ retryAfter: 30 * MINUTE });
+  ids.push(await sendoff.send({ from: '', to: `bob@${domain}` }));
+  await sendoff.advance(29 * MINUTE);
+  await sendoff.books();
+  expect(peer.connectionsSeen).toBe(1);
+  await sendoff.advance(4 * MINUTE);
+  for (const id of ids) await sendoff.about(id, 'delivered');
+});
+
 test('a permanent refusal is reported to the sender, with the words and the message', async () => {
   const sendoff = daemon();
   const ledger = await openLedger(sendoff);

@@ -152,6 +152,23 @@ test('at the boundary itself, without a restart: held mail leaves', async () => 
   expect(sendoff.events('accepted')).toHaveLength(1);
 });
 
+test('warnings follow the policy that is in force when they are due', async () => {
+  const { peer, domain } = await network().receiver();
+  peer.setScript({ rcpt: '450 4.2.1 Mailbox busy' });
+  const from = network().sender();
+  const rule = { name: 'all', route: 'direct', retry: { after: ['10h'] } };
+  const { dns, mxPort } = network();
+  const sendoff = await startSendoff({ dns, mxPort, policy: { rules: [{ ...rule, warn: ['1h'] }] } });
+  const id = await sendoff.send({ from, to: `ann@${domain}` });
+  await sendoff.about(id, 'deferred');
+  expect(await sendoff.setPolicy({ rules: [{ ...rule, warn: [] }] })).toEqual([]);
+  await sendoff.advance(5 * HOUR);
+  expect(await sendoff.setPolicy({ rules: [{ ...rule, warn: ['3h', '9h'] }] })).toEqual([]);
+  const report = await network().report(from);
+  expect(report.recipients[0]?.get('action')).toBe('delayed');
+  expect(sendoff.events('accepted')).toHaveLength(2);
+});
+
 test('reports go to whom policy names: nobody, an address, or the sender', async () => {
   const { peer, domain } = await network().receiver();
   peer.setScript({ rcpt: ['550 5.1.1 No such user', '550 5.1.1 No such user', '550 5.1.1 No such user'] });
