@@ -3,7 +3,7 @@
 // Never holds up an attempt: notes, events and the review of queued mail follow by themselves.
 import type { Decision, Policy } from '../policy/policy.ts';
 import type { Change, Claim } from '../spool/spool.ts';
-import { type Detour, detourText, type Move, type Way } from './detours.ts';
+import { type Detour, detourText, type Way, wayName } from './detours.ts';
 import { withDue } from './entry.ts';
 import type { House } from './house.ts';
 import { review } from './review.ts';
@@ -43,13 +43,15 @@ export function tried(
   if (!mail) return;
   const { way, list } = mail;
   const move = house.detours.learn(way, { id: claim.entry.id, outcomes, list, now: house.clock.now() });
-  if (move) void follow(house, move).catch((error: unknown) => warn(house, error));
+  if (move?.kind === 'left') leave(house, move.detour);
+  else if (move) end(house, [move.detour], 'delivery');
 }
 
 /** Puts in force again what the notes of an earlier process say, as far as the policy still wants it. */
 export function recallDetours(house: House): void {
   for (const [, value] of house.spool.notes(NOTES)) house.detours.put(value as Detour);
   policyForgets(house);
+  for (const detour of house.detours.all()) alarm(house, detour);
 }
 
 /** Another policy is in force: ways that no rule would leave any more are open. */
@@ -77,33 +79,38 @@ function isLeft({ rules }: Policy, route: string, failureClass: Detour['class'])
   return isFollowed && rules.some(({ fallback }) => fallback?.memory && fallback.on.has(failureClass));
 }
 
-async function follow(house: House, move: Move): Promise<void> {
-  const { detour } = move;
-  if (move.kind === 'back') return end(house, [detour], 'delivery');
-  await house.spool.change({ notes: notesOf([detour], detour) });
+/** Told at once and noted behind: a delivery that ends it a moment later is told after it, and noted after it. */
+function leave(house: House, detour: Detour): void {
   const { route, site, class: failureClass, failure: reason, messages } = detour;
   const until = new Date(detour.until).toISOString();
   house.observer.event({ event: 'route-left', route, site, class: failureClass, reason, messages, until });
-  const about = site === null ? route : `${route} ${site}`;
-  house.alarms.raise('route-left', `${detourText(detour)}: ${reason}`, { route, site }, about);
-  await reviewWay(house, detour);
+  alarm(house, detour);
+  note(house, [detour], detour);
+  reviewWay(house, detour).catch((error: unknown) => warn(house, error));
+}
+
+function alarm({ alarms }: House, detour: Detour): void {
+  const { route, site, failure } = detour;
+  alarms.raise('route-left', `${detourText(detour)}: ${failure}`, { route, site }, wayName(detour));
 }
 
 function end(house: House, ended: readonly Detour[], by: 'delivery' | 'policy' | 'time'): void {
   if (ended.length === 0) return;
-  for (const { route, site, since } of ended) {
-    const left = new Date(since).toISOString();
-    house.observer.event({ event: 'route-back', route, site, since: left, by });
-    house.alarms.clear('route-left', site === null ? route : `${route} ${site}`);
+  for (const detour of ended) {
+    const { route, site } = detour;
+    const since = new Date(detour.since).toISOString();
+    house.observer.event({ event: 'route-back', route, site, since, by });
+    house.alarms.clear('route-left', wayName(detour));
   }
   // A note that stays is dropped, or disproved, after the next start.
-  house.spool.change({ notes: notesOf(ended, null) }).catch((error: unknown) => warn(house, error));
+  note(house, ended, null);
 }
 
-function notesOf(ways: readonly Way[], value: Detour | null): Record<string, Detour | null> {
-  const names = ways.map(({ route, site }) => `${NOTES}${route}${site === null ? '' : ` ${site}`}`);
+function note(house: House, ways: readonly Way[], value: Detour | null): void {
+  const names = ways.map((way) => NOTES + wayName(way));
   const kept = names.filter((name) => Buffer.byteLength(name) <= LONGEST_NOTE);
-  return Object.fromEntries(kept.map((name) => [name, value]));
+  const notes = Object.fromEntries(kept.map((name) => [name, value]));
+  house.spool.change({ notes }).catch((error: unknown) => warn(house, error));
 }
 
 /** Mail that waits to go this way takes the next one. */

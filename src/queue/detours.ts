@@ -64,7 +64,7 @@ export class Detours {
 
   /** Why this message passes the route over; null: it may take it. The same for the same moment, always. */
   passed(way: Way, id: QueueId, list: RouteList, now: number): Passed | null {
-    const left = this.#left.get(nameOf(way));
+    const left = this.#left.get(wayName(way));
     if (!left || !isFor(left.detour, list) || isInShare(id, list)) return null;
     if (!isOver(left.detour, now)) return { reason: detourText(left.detour), until: left.detour.until };
     const { canary } = left;
@@ -74,7 +74,7 @@ export class Detours {
 
   /** The message is about to take the way: the first one after the detour's time tries it for all others. */
   takes(way: Way, id: QueueId, list: RouteList, now: number): void {
-    const left = this.#left.get(nameOf(way));
+    const left = this.#left.get(wayName(way));
     if (!left || !isFor(left.detour, list) || isInShare(id, list)) return;
     if (isOver(left.detour, now) && !isAlive(left.canary, now)) left.canary = { id, since: now };
   }
@@ -85,7 +85,7 @@ export class Detours {
    * mailbox says nothing of the way. Null when nothing changed.
    */
   learn(way: Way, { id, outcomes, list, now }: Tried): Move | null {
-    const name = nameOf(way);
+    const name = wayName(way);
     const all = [...outcomes];
     if (all.some(({ kind }) => kind === 'delivered')) return this.#opened(name);
     const memory = list?.fallback.memory;
@@ -106,7 +106,7 @@ export class Detours {
 
   /** In force, as a note of an earlier process says. */
   put(detour: Detour): void {
-    const name = nameOf(detour);
+    const name = wayName(detour);
     this.#rows.delete(name);
     this.#left.set(name, { detour, canary: null });
   }
@@ -125,6 +125,11 @@ export class Detours {
   /** Opens those that nobody has tried for long; returns them. */
   dropForgotten(now: number): Detour[] {
     return this.#left.size === 0 ? [] : this.drop(({ until }) => now >= until + FORGOTTEN_MS);
+  }
+
+  /** Those in force. */
+  all(): Detour[] {
+    return [...this.#left.values()].map(({ detour }) => detour);
   }
 
   #opened(name: string): Move | null {
@@ -155,8 +160,8 @@ export function detourText(detour: Detour, canary?: QueueId): string {
   return `${who}${end}: ${failureClass}, ${row}${canary === undefined ? '' : `; ${canary} tries it now`}`;
 }
 
-/** Route names have no space. */
-function nameOf({ route, site }: Way): string {
+/** Different for different ways: route names have no space. */
+export function wayName({ route, site }: Way): string {
   return site === null ? route : `${route} ${site}`;
 }
 

@@ -76,13 +76,14 @@ function detour(house: House, changes: Partial<Detour> = {}): Detour {
 
 test('a site that leaves: a note, an event, an alarm, and what waits goes by the next route', async () => {
   const made = await house();
-  const first = await attempt(made, blocked);
-  await attempt(made, blocked);
-  first.release();
-  await until('the event', () => told(made).length === 1);
+  const waiting = await attempt(made, blocked);
+  const second = await claimed(made);
+  waiting.release();
+  tried(made, second, decision(made, second), [blocked]);
   expect(told(made)).toMatchObject([
     { event: 'route-left', route: 'direct', site: 'mx.example.com', class: 'blocked', messages: 2 },
   ]);
+  await until('the note', () => noted(made).length === 1);
   expect(noted(made)).toEqual(['detour direct mx.example.com']);
   expect(made.alarms.active()).toContain('route-left');
   await until('the review', () => made.spool.nextDue('provider') !== null);
@@ -90,8 +91,10 @@ test('a site that leaves: a note, an event, an alarm, and what waits goes by the
   const next = await house(made.spool);
   recallDetours(next);
   expect(isLeft(next)).toBe(true);
+  expect(next.alarms.active()).toContain('route-left');
   await attempt(next, delivered);
   expect(told(next)).toMatchObject([{ event: 'route-back', by: 'delivery' }]);
+  expect(next.alarms.active()).not.toContain('route-left');
   await until('no note', () => noted(next).length === 0);
 });
 
@@ -138,6 +141,7 @@ test('a site with more hosts than a note can name is left without one', async ()
   const hosts = Array.from({ length: 60 }, (_, n) => `a-host-with-a-rather-long-name-${n}.example.com`);
   made.sites.learned('example.com', hosts);
   for (let n = 0; n < 2; n++) await attempt(made, blocked);
-  await until('the event', () => told(made).length === 1);
+  expect(told(made)).toMatchObject([{ event: 'route-left', site: hosts.sort().join(',') }]);
+  await made.spool.change({ notes: { another: 1 } });
   expect(noted(made)).toEqual([]);
 });
