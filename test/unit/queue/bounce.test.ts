@@ -6,6 +6,7 @@ import type { Failure } from '../../../src/delivery/failure.ts';
 import { isUnchanged, report } from '../../../src/queue/bounce.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
+import { policyFrom } from '../../harness/policy.ts';
 import { mail, openSpool } from '../../harness/spool.ts';
 
 const FAILURE: Failure = {
@@ -29,6 +30,24 @@ test('the sender is told even when the content cannot be read any more', async (
   expect(dsn?.message).toMatchObject({ from: '', recipients: ['from@example.org'] });
   expect(dsn?.body.size).toBeGreaterThan(500);
   dsn?.body.discard();
+});
+
+test.each([
+  { bounces: 'sender', from: 'ann@example.org', to: 'ann@example.org' },
+  { bounces: 'none', from: 'ann@example.org', to: null },
+  { bounces: 'desk@example.net', from: 'ann@example.org', to: 'desk@example.net' },
+  { bounces: 'desk@example.net', from: '', to: null },
+])('bounces: $bounces, from "$from": $to hears', async ({ bounces, from, to }) => {
+  const { spool } = await openSpool(temporaryFolder());
+  const policy = `rules: [{ name: tagged, when: { tag: t }, bounces: ${bounces} }, { name: all, route: direct }]`;
+  const house = openHouse(spool, policyFrom(`${policy}\n`));
+  const message = await spool.commit(mail(spool, { message: { from } }));
+  const one = { index: 0, failure: FAILURE, attempts: 1, expires: message.arrived + 1000, tags: ['t'] };
+  for (const kind of ['failed', 'delayed'] as const) {
+    const dsn = await report(house, kind, message, [one]);
+    expect(dsn?.message.recipients[0] ?? null).toBe(to);
+    dsn?.body.discard();
+  }
 });
 
 test('an entry that lost a recipient is another one, though its times and attempts are the same', async () => {
