@@ -45,10 +45,10 @@ function rowOf({ of, name, quota, used, left, over, ends, opens, runsOut }: Quot
     window === null ? 'rolling' : `${opens === null ? 'ends' : 'opens'} ${untilText(window, now)}`;
   const end = runsOut === null ? 'lasts' : untilText(runsOut, now);
   const cells = [of, plain(name), quota, `${used}`, `${left}`, until, left === 0 ? 'used up' : end];
-  return left === 0 ? { cells, note: beyond(over, opens) } : { cells };
+  return left === 0 ? { cells, note: beyond({ of, over, opens }) } : { cells };
 }
 
-function beyond(over: QuotaView['over'], opens: string | null): string {
+function beyond({ of, over, opens }: Pick<QuotaView, 'of' | 'over' | 'opens'>): string {
   const when = opens === null ? 'its window opens' : momentText(opens);
   switch (over) {
     case 'hold':
@@ -58,7 +58,7 @@ function beyond(over: QuotaView['over'], opens: string | null): string {
     case 'reject':
       return `mail is answered 452 until ${when}`;
     case null:
-      return `mail takes the next route of its list, or waits until ${when}`;
+      return `mail ${of === 'source' ? 'leaves from another address, ' : ''}takes the next route of its list, or waits until ${when}`;
   }
 }
 

@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import {
+  canonicalAddress,
   type Endpoint,
   formatNetwork,
   parseAddress,
@@ -118,6 +119,9 @@ export const network = () =>
   }, 'an IP address or a network such as 10.0.0.0/8');
 
 export const ipAddress = () => parsed((text) => (isIP(text) === 0 ? null : text), 'an IP address');
+
+/** One of the machine's; in one spelling, so that it is known again wherever it is named. */
+export const ownAddress = () => parsed(canonicalAddress, 'an IP address');
 
 export const domain = () => parsed(parseDomain, 'a domain such as example.net');
 

@@ -10,7 +10,7 @@ import { type PolicyData, policySchema } from '../policy/schema.ts';
 import { problemAt } from './document.ts';
 import type { Environment } from './environment.ts';
 import { findingsOf, parseOptions } from './issues.ts';
-import { namesIn, type PolicyFile, readPolicyFiles, routesNamed, rulesOf } from './policy-files.ts';
+import { listIn, namesIn, type PolicyFile, readPolicyFiles, routesNamed } from './policy-files.ts';
 import { runTests, type TestResult } from './policy-tests.ts';
 import { hasErrors, inReadingOrder, type Path, type Problem } from './problem.ts';
 import { isRecord } from './record.ts';
@@ -120,6 +120,7 @@ function merged(parts: readonly PolicyData[]): PolicyData {
     sites: Object.assign({}, ...parts.map(({ sites }) => sites)),
     rules: parts.flatMap(({ rules }) => rules),
     quotas: parts.flatMap(({ quotas }) => quotas),
+    warmup: parts.flatMap(({ warmup }) => warmup),
     rewrite: {
       senders: parts.flatMap(({ rewrite }) => rewrite.senders),
       recipients: parts.flatMap(({ rewrite }) => rewrite.recipients),
@@ -141,7 +142,9 @@ function holderOf(
 ): { readonly file: PolicyFile | undefined; readonly path: Path } {
   switch (about.kind) {
     case 'rule':
-      return ruleAt(about.index, about.keys ?? [], files);
+      return itemAt('rules', about.index, about.keys ?? [], files);
+    case 'warmup':
+      return itemAt('warmup', about.index, ['source'], files);
     case 'policy':
       return { file: files.at(-1), path: ['rules'] };
     case 'route':
@@ -157,13 +160,13 @@ function holderOf(
   }
 }
 
-/** `keys` in the rule with this number among the rules of all files. */
-function ruleAt(index: number, keys: Path, files: readonly PolicyFile[]) {
+/** `keys` in the item with this number among those of all files. */
+function itemAt(section: 'rules' | 'warmup', index: number, keys: Path, files: readonly PolicyFile[]) {
   let left = index;
   for (const file of files) {
-    const rules = rulesOf(file).length;
-    if (left < rules) return { file, path: ['rules', left, ...keys] };
-    left -= rules;
+    const items = listIn(file, section).length;
+    if (left < items) return { file, path: [section, left, ...keys] };
+    left -= items;
   }
   return { file: undefined, path: [] };
 }

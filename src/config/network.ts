@@ -1,7 +1,7 @@
 // Addresses, networks and host names as people write them in YAML.
 // fields.ts reads with it; checks.ts asks how far a network or a listener reaches.
 // Never resolves a name and never opens a socket.
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, SocketAddress } from 'node:net';
 import { domainToASCII } from 'node:url';
 
 export interface Network {
@@ -46,6 +46,15 @@ export function parseNetwork(text: string): Network | null {
 /** The canonical text, `address/prefix`. */
 export function formatNetwork(network: Network): string {
   return `${network.address}/${network.prefix}`;
+}
+
+/** IPv6 in the shortest form and lower case (RFC 5952), as the system writes it; null: no address. */
+export function canonicalAddress(text: string): string | null {
+  const version = isIP(text);
+  // A zone is the name of an interface, and stays as it is.
+  if (version !== 6) return version === 0 ? null : text;
+  const [address = '', ...zone] = text.split('%');
+  return [new SocketAddress({ address, family: 'ipv6' }).address, ...zone].join('%');
 }
 
 /** Whether trusting this network would trust strangers: everybody, or a wide public range. */

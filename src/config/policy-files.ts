@@ -58,7 +58,8 @@ export function namesIn(files: readonly PolicyFile[]): KnownNames {
 
 /** Routes that some rule names. */
 export function routesNamed(files: readonly PolicyFile[]): string[] {
-  return files.flatMap(rulesOf).flatMap((rule) => (isRecord(rule) ? [rule.route].flat().map(String) : []));
+  const rules = files.flatMap((file) => listIn(file, 'rules'));
+  return rules.flatMap((rule) => (isRecord(rule) ? [rule.route].flat().map(String) : []));
 }
 
 function namesUnder(file: PolicyFile, section: (typeof namedSections)[number]): string[] {
@@ -66,9 +67,9 @@ function namesUnder(file: PolicyFile, section: (typeof namedSections)[number]): 
   return isRecord(named) ? Object.keys(named) : [];
 }
 
-export function rulesOf(file: PolicyFile): readonly unknown[] {
-  const rules = isRecord(file.data) ? file.data.rules : undefined;
-  return Array.isArray(rules) ? rules : [];
+export function listIn(file: PolicyFile, section: 'rules' | 'warmup'): readonly unknown[] {
+  const list = isRecord(file.data) ? file.data[section] : undefined;
+  return Array.isArray(list) ? list : [];
 }
 
 /** A name that stands twice would make one of the two a dead letter. The YAML parser sees those in one map. */
@@ -85,7 +86,7 @@ function repeatedNames(files: readonly PolicyFile[]): Problem[] {
     for (const section of namedSections) {
       for (const name of namesUnder(file, section)) meet(file, section, name, [section, name]);
     }
-    rulesOf(file).forEach((rule, index) => {
+    listIn(file, 'rules').forEach((rule, index) => {
       if (isRecord(rule) && typeof rule.name === 'string')
         meet(file, 'rule', rule.name, ['rules', index, 'name']);
     });

@@ -2,6 +2,7 @@
 // printable.ts puts them into routes and into the policy.
 // Never shows more than the file says.
 import type { Quota, SenderQuota } from '../policy/quota.ts';
+import type { Warmup } from '../policy/warmup.ts';
 import { formatDuration } from './quantities.ts';
 
 export function printableQuota({ max, window, count }: Quota): Readonly<Record<string, unknown>> {
@@ -13,4 +14,8 @@ export function printableQuota({ max, window, count }: Quota): Readonly<Record<s
 export function printableSenderQuota(quota: SenderQuota): Readonly<Record<string, unknown>> {
   const { of, over, for: senders } = quota;
   return { of, ...printableQuota(quota), over, ...(senders && { for: senders.patterns }) };
+}
+
+export function printableWarmup({ start, days }: Warmup): Readonly<Record<string, unknown>> {
+  return { start, perDay: days.map(({ quota }) => quota.max) };
 }

@@ -18,7 +18,7 @@ import type {
 } from '../policy/policy.ts';
 import { formatEndpoint } from './network.ts';
 import { printableActions, printableEnding } from './printable-actions.ts';
-import { printableQuota, printableSenderQuota } from './printable-quotas.ts';
+import { printableQuota, printableSenderQuota, printableWarmup } from './printable-quotas.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from './quantities.ts';
 import type { Settings } from './settings.ts';
 
@@ -73,6 +73,7 @@ export function printablePolicy(policy: Policy): Readonly<Record<string, unknown
       recipients: policy.rewrite.recipients.lines(),
     },
     quotas: policy.senderQuotas.map(printableSenderQuota),
+    warmup: Object.fromEntries([...policy.warmups].map(([source, one]) => [source, printableWarmup(one)])),
     rules: [...policy.rules, policy.otherwise].map(printableRule),
   };
 }

@@ -19,6 +19,7 @@ import type {
   Route,
   RuleTrace,
   Site,
+  SourceAddress,
   TlsPolicy,
 } from './policy.ts';
 import { bouncesText } from './settings.ts';
@@ -53,6 +54,8 @@ export interface RouteView {
     readonly recipients: number;
     /** What it would return to the sender waits. */
     readonly softBounce: boolean;
+    /** Addresses of ours to leave from; empty: the system's choice. */
+    readonly sources: readonly SourceAddress[];
   } | null;
 }
 
@@ -160,9 +163,9 @@ function fallbackView({ on, after, memory }: Fallback): DecisionView['fallback']
 function routeView(route: Route): RouteView {
   const { name, displayName, via } = route;
   if (route.via === 'discard') return { name, displayName, via, hosts: [], limits: null };
-  const { tls, connections, messagesPerConnection, rate, recipients, softBounce } = route;
+  const { tls, connections, messagesPerConnection, rate, recipients, softBounce, sources } = route;
   const numbers = { connections, messagesPerConnection, rate: rateText(rate), recipients };
-  const limits = { tls, ...numbers, softBounce };
+  const limits = { tls, ...numbers, softBounce, sources };
   const hosts = route.via === 'smarthost' ? route.hosts : [];
   return { name, displayName, via, hosts: hosts.map((one) => formatEndpoint(one.host, one.port)), limits };
 }

@@ -103,7 +103,7 @@ function datesOf(unit: Exclude<CalendarUnit, 'hour'>, date: number): [first: num
  * The first moment of a date in the zone; `date` is its midnight as if it were UTC. Where clocks are put forward
  * at midnight the day begins at one o'clock, where they are put back it begins with the first of two midnights.
  */
-function startOfDate(zone: string, date: number): number {
+export function startOfDate(zone: string, date: number): number {
   // The zone's distance from UTC on either side of whatever happens that night.
   const offsets = [offsetAt(zone, date - DAY_MS), offsetAt(zone, date + DAY_MS)];
   const candidates = offsets.map((offset) => date - offset);

@@ -10,17 +10,20 @@ export interface Doubt {
     | { readonly kind: 'rule'; readonly index: number; readonly keys?: readonly string[] }
     | { readonly kind: 'route'; readonly name: string }
     | { readonly kind: 'schedule'; readonly name: string }
+    /** In the order of all files. */
+    | { readonly kind: 'warmup'; readonly index: number }
     | { readonly kind: 'policy' };
   readonly message: string;
 }
 
 /** `data` is what the policy was made of: it still knows what conditions look at. */
-export function doubtsAbout(policy: Policy, data: Pick<PolicyData, 'rules' | 'retry'>): Doubt[] {
+export function doubtsAbout(policy: Policy, data: Pick<PolicyData, 'rules' | 'retry' | 'warmup'>): Doubt[] {
   return [
     ...doubtsAboutRules(policy, data.rules),
     ...openEnd(policy),
     ...unusedRoutes(policy),
     ...unusedSchedules(data),
+    ...unusedWarmups(policy, data),
   ];
 }
 
@@ -59,4 +62,18 @@ function unusedSchedules({ rules, retry }: Pick<PolicyData, 'rules' | 'retry'>):
   return Object.keys(retry)
     .filter((name) => !taken.has(name))
     .map((name) => ({ about: { kind: 'schedule', name }, message: 'no rule takes this schedule' }));
+}
+
+/** An address that no route leaves from, and one that another file warms up already. */
+function unusedWarmups({ routes }: Policy, { warmup }: Pick<PolicyData, 'warmup'>): Doubt[] {
+  const pools = [...routes.values()].flatMap((route) => (route.via === 'discard' ? [] : route.sources));
+  const addresses = new Set(pools.map(({ address }) => address));
+  return warmup.flatMap(({ source }, index) => {
+    const isFirst = warmup.findIndex((one) => one.source === source) === index;
+    if (isFirst && addresses.has(source)) return [];
+    const why = isFirst
+      ? `no route has the source ${source}`
+      : `${source} is warmed up already: the first one counts`;
+    return [{ about: { kind: 'warmup', index }, message: why }];
+  });
 }

@@ -6,8 +6,8 @@ import {
   count,
   domain,
   interval,
-  ipAddress,
   oneOrMore,
+  ownAddress,
   parsed,
   rate,
   reference,
@@ -47,9 +47,18 @@ const smarthost = z.union([
   section({ host: smarthostAddress, weight: count() }).transform(({ host, weight }) => ({ ...host, weight })),
 ]);
 
+function checkSources(sources: readonly { readonly address: string }[], context: z.RefinementCtx): void {
+  sources.forEach(({ address }, index) => {
+    if (sources.findIndex((one) => one.address === address) === index) return;
+    const message = 'this address is in the list already';
+    context.addIssue({ code: 'custom', path: [index, 'address'], message });
+  });
+}
+
 const limits = {
   sources: z
-    .array(section({ address: ipAddress(), ehlo: domain().optional(), weight: count().default(1) }))
+    .array(section({ address: ownAddress(), ehlo: domain().optional(), weight: count().default(1) }))
+    .superRefine(checkSources)
     .default([]),
   tls: z.enum(['none', 'opportunistic', 'required', 'verified']).optional(),
   connections: count().optional(),

@@ -11,6 +11,7 @@ import { routeSchema } from './route-schema.ts';
 import { type KnownNames, ruleSchema } from './rule-schema.ts';
 import { sites } from './site-schema.ts';
 import { testSchema } from './test-schema.ts';
+import { warmups } from './warmup-schema.ts';
 
 /** Route names stand in keys before a space, in metrics and in logs. */
 const routeName = z
@@ -24,7 +25,7 @@ export function policySchema(names: KnownNames, services: KnownServices = new Ma
     retry: z.record(z.string().regex(/^\S+$/, { error: 'a name has no spaces' }), schedule).default({}),
     sites: sites.default({}),
     rules: z.array(ruleSchema(names)).default([]),
-    warmup: notYet(),
+    warmup: warmups.default([]),
     quotas: z.array(senderQuota).default([]),
     rewrite: rewrite.default({ senders: [], recipients: [] }),
     tests: z.array(testSchema(names)).default([]),

@@ -12,7 +12,7 @@ import { siteNamed } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { type LimitKey, limitsOf } from './limits.ts';
+import { currentLevels, levels } from './levels.ts';
 import type { Explanation, Present, Waiting } from './operations.ts';
 import { factsOf, type Placed, routeChoice } from './placement.ts';
 import { destinationOf, sourceFor } from './pools.ts';
@@ -35,7 +35,14 @@ export async function explainNew(house: House, mail: MailFacts): Promise<Explana
   const { to } = course.mail;
   const site = house.sites.siteOf(policy, domainOf(to));
   const present = presentOf(house, { id: '', ...senderOf(course.mail) }, course.last, to, null, site);
-  return { ...explainArrival(policy, given, course, site), present };
+  return { ...explainArrival(policy, given, course, site), present: await refreshed(house, present, site) };
+}
+
+/** With the levels of this moment: a person is waiting, and other daemons may have all slots. */
+async function refreshed(house: House, present: Present | null, site: Site | null): Promise<Present | null> {
+  const route = present && house.policy().routes.get(present.route);
+  if (!route || route.via === 'discard') return present;
+  return { ...present, limits: await currentLevels(house, { route, site, source: present.source }) };
 }
 
 /** Domains whose MX hosts a rule or a direct route asks for. */
@@ -114,8 +121,8 @@ function presentOf(
     reason: reason === null ? why : `${why}; ${reason}`,
     state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
-    limits: levels(house, route, site, source),
-    quotas: quotaLevels(house, message, name),
+    limits: levels(house, { route, site, source }),
+    quotas: quotaLevels(house, message, name, source),
     ...closing(destination),
     suspended: waitingFor(suspension),
     slowed: slowedThere(house, route, site, now),
@@ -145,23 +152,4 @@ function suspensionThere(
 function closing(destination: Destination | undefined): Pick<Present, 'failures' | 'last'> {
   const backOff = destination?.backOff;
   return { failures: backOff?.failures ?? 0, last: backOff?.last ?? null };
-}
-
-/** Connections, and the pace where there is one: what is taken now of what may be. */
-function levels(
-  house: House,
-  route: Exclude<Route, { via: 'discard' }>,
-  site: Site | null,
-  source: string | null,
-): Present['limits'] {
-  const { connections, messageRates } = limitsOf(route, route.via === 'mx' ? site : null, source);
-  const wait = (of: LimitKey): number | null =>
-    messageRates.some(({ key }) => key === of) ? Math.ceil(house.rates.wait(of)) : null;
-  return connections.map((limit) => ({
-    of: limit.key,
-    open: house.slots.open(limit.key),
-    allowed: house.slots.allowed(limit),
-    connections: limit.connections,
-    wait: wait(limit.key),
-  }));
 }

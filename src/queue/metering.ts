@@ -7,10 +7,11 @@ import type { Destination } from './destinations.ts';
 import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { place } from './placement.ts';
-import { fullText, routeBudget, routeBudgetKey, routeOfBudget, senderBudgets } from './quotas.ts';
+import { fullText, isOfSender, routeBudget, routeBudgetKey, senderBudgets } from './quotas.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 import type { RecipientOutcome } from './settle.ts';
+import { passedByWarmup, sourceBudget } from './warmups.ts';
 
 export type Metered =
   | {
@@ -45,7 +46,8 @@ async function metered(house: House, destination: Destination, claim: Claim): Pr
   const policy = house.policy();
   const senders = entry.quotaWaived ? [] : senderBudgets(policy, message, 'attempt');
   const ofRoute = routeBudget(policy, destination.route);
-  const budgets = ofRoute ? [...senders, ofRoute] : senders;
+  const ofSource = sourceBudget(policy, destination.source, house.clock.now());
+  const budgets = [...senders, ...(ofRoute ? [ofRoute] : []), ...(ofSource ? [ofSource] : [])];
   if (budgets.length === 0) return FREE;
   const reserving = await house.budgets.reserve(budgets, entry.recipients.length);
   if ('away' in reserving) {
@@ -61,9 +63,11 @@ async function metered(house: House, destination: Destination, claim: Claim): Pr
   return { kind: 'moved' };
 }
 
-/** The route's quota is used up, as far as this daemon knows: not worth looking a host up. */
+/** The quota of the route or of the address is used up, as far as this daemon knows: not worth looking a host up. */
 export function isShut(house: House, destination: Destination): boolean {
-  const full = house.budgets.full(routeBudgetKey(destination.route));
+  const { route, source } = destination;
+  const ofSource = passedByWarmup(house, house.policy(), source, house.clock.now());
+  const full = house.budgets.full(routeBudgetKey(route)) ?? ofSource;
   if (full) wait(house, destination, full.until);
   return full !== null;
 }
@@ -98,11 +102,10 @@ async function split(house: House, entry: QueueEntry, first: number): Promise<vo
 }
 
 function stopped(house: House, destination: Destination, claim: Claim, full: Full): Promise<Metered> {
-  const isOfRoute = routeOfBudget(full.key) !== null;
-  return isOfRoute ? pastRoute(house, destination, claim, full) : pastSender(house, claim, full);
+  return isOfSender(full.key) ? pastSender(house, claim, full) : pastRoute(house, destination, claim, full);
 }
 
-/** By the next route of its list, or here when the window opens. */
+/** From another address, by the next route of its list, or here when the window opens. */
 async function pastRoute(house: House, destination: Destination, claim: Claim, full: Full): Promise<Metered> {
   const { entry, message } = claim;
   // Something was given back since: the next claim may have it.

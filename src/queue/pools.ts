@@ -13,7 +13,8 @@ export function hasPool({ routes }: Policy, name: string): boolean {
   return sourcesOf(routes.get(name)).length > 1;
 }
 
-function sourcesOf(route: Route | undefined): readonly SourceAddress[] {
+/** Of a route that names none, and of one that opens no connections: none. */
+export function sourcesOf(route: Route | undefined): readonly SourceAddress[] {
   return route === undefined || route.via === 'discard' ? [] : route.sources;
 }
 

@@ -14,7 +14,7 @@ import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
 import { PolicyClock } from './policy-clock.ts';
-import { budgetOpened, openRouteBudgets, quotaUsedUp } from './quota-watch.ts';
+import { budgetOpened, followQuotas, openBudgets, quotaUsedUp } from './quota-watch.ts';
 import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
 import { review } from './review.ts';
@@ -34,9 +34,9 @@ export interface QueueOptions
     | 'slowdowns'
     | 'rates'
     | 'sites'
+    | 'looking'
     | 'budgets'
     | 'detours'
-    | 'looking'
     | 'stopping'
   > {
   readonly redis: { readonly asking: RedisClientOptions; readonly working: RedisClientOptions };
@@ -86,9 +86,9 @@ export function createQueue(options: QueueOptions): MailQueue {
     dispatcher,
     ...limits,
     sites: new SiteBook(options.clock),
+    looking: new Set(),
     detours: new Detours(),
     stopping: stopping.signal,
-    looking: new Set(),
   };
   const timers = new MailTimers(house);
   const policyClock = new PolicyClock(house);
@@ -143,7 +143,7 @@ function sharedLimits(
 function startLimits(house: House): void {
   house.slots.start();
   house.budgets.start();
-  openRouteBudgets(house);
+  openBudgets(house);
 }
 
 async function stopLimits({ slots, budgets }: Pick<House, 'slots' | 'budgets'>): Promise<void> {
@@ -163,7 +163,7 @@ function openRuns({ spool, redis, connections, observer }: QueueOptions, work: R
 
 /** Resolves with the number of entries that another policy moved. */
 function followPolicy(house: House): Promise<number> {
-  openRouteBudgets(house);
+  followQuotas(house);
   probeAgain(house);
   policyForgets(house);
   house.dispatcher.limitsChanged();

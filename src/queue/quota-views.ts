@@ -7,19 +7,23 @@ import type { Counter } from './budget-counter.ts';
 import type { Budget } from './budgets.ts';
 import type { House } from './house.ts';
 import type { QuotaView } from './operations.ts';
-import { type Origin, routeBudget, routeOfBudget, senderBudgets } from './quotas.ts';
+import { isOfSender, type Origin, routeBudget, senderBudgets } from './quotas.ts';
+import { sourceBudget, sourceBudgets } from './warmups.ts';
 
 /** Of senders, those nearest to their end; there may be thousands. */
 const MOST_SENDERS = 100;
 
-/** All routes with a quota, then the senders that used most of theirs. Never rejects. */
+/** All routes with a quota and addresses that are warmed up, then the senders that used most of theirs. Never rejects. */
 export async function quotaViews(house: House): Promise<QuotaView[]> {
   const policy = house.policy();
-  const budgets = [...policy.routes.keys()].flatMap((name) => routeBudget(policy, name) ?? []);
+  const budgets = [
+    ...[...policy.routes.keys()].flatMap((name) => routeBudget(policy, name) ?? []),
+    ...sourceBudgets(policy, house.clock.now()),
+  ];
   const routes = budgets.map((budget) => house.budgets.account(budget));
   await Promise.all(routes.map((account) => account.refresh()));
   const now = house.clock.now();
-  const others = [...house.budgets.accounts()].filter(({ key }) => routeOfBudget(key) === null);
+  const others = [...house.budgets.accounts()].filter(({ key }) => isOfSender(key));
   const senders = others.flatMap((account) => viewsOf(account, now));
   const fullestFirst = senders.sort((a, b) => b.used / b.max - a.used / a.max);
   return [...routes.flatMap((account) => viewsOf(account, now)), ...fullestFirst.slice(0, MOST_SENDERS)];
@@ -33,10 +37,13 @@ export function routeQuotaLevels({ budgets, policy, clock }: House) {
   return views.map(({ name: route, quota, used, max }) => ({ route, quota, used, max }));
 }
 
-/** The quotas that a mail by this route comes under, as far as this daemon knows. */
-export function quotaLevels(house: House, mail: Origin, route: string): QuotaView[] {
+/** The quotas that a mail by this route from this address comes under, as far as this daemon knows. */
+export function quotaLevels(house: House, mail: Origin, route: string, source: string | null): QuotaView[] {
   const now = house.clock.now();
-  return budgetsOf(house, mail, route).flatMap((budget) => viewsOf(house.budgets.account(budget), now));
+  const ofSource = sourceBudget(house.policy(), source, now) ?? [];
+  return [...budgetsOf(house, mail, route), ofSource]
+    .flat()
+    .flatMap((budget) => viewsOf(house.budgets.account(budget), now));
 }
 
 function budgetsOf(house: House, mail: Origin, route: string): Budget[] {

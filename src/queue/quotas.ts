@@ -16,8 +16,10 @@ export type Origin = Pick<Message, 'from'> & { readonly client?: Pick<Client, 'a
 export type Moment = 'attempt' | 'acceptance';
 
 const ROUTE = 'route ';
+const SOURCE = 'source ';
 
 export const routeBudgetKey = (route: string): string => ROUTE + route;
+export const sourceBudgetKey = (source: string): string => SOURCE + source;
 
 /** Null: the route has no quota, or there is no such route. */
 export function routeBudget(policy: Policy, name: string): Budget | null {
@@ -29,6 +31,16 @@ export function routeBudget(policy: Policy, name: string): Budget | null {
 /** The route whose budget this is; null: it is another one's. */
 export function routeOfBudget(key: string): string | null {
   return key.startsWith(ROUTE) ? key.slice(ROUTE.length) : null;
+}
+
+/** The address of ours that is warmed up by this budget; null: it is another one's. */
+export function sourceOfBudget(key: string): string | null {
+  return key.startsWith(SOURCE) ? key.slice(SOURCE.length) : null;
+}
+
+/** Neither a route's nor an address's. */
+export function isOfSender(key: string): boolean {
+  return routeOfBudget(key) === null && sourceOfBudget(key) === null;
 }
 
 /**
@@ -66,6 +78,8 @@ function subjectFor({ of }: SenderQuota, { from, client }: Origin): string | nul
 
 /** `ann@example.net: 500/day is used up`. */
 export function fullText({ key, quota }: Full): string {
+  const source = sourceOfBudget(key);
+  if (source !== null) return `warm-up of ${source}, ${quotaText(quota)}, is used up`;
   const name = routeOfBudget(key) ?? key.replace(/^accepted /, '');
   return `quota of ${name}, ${quotaText(quota)}, is used up`;
 }

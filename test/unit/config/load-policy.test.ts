@@ -96,16 +96,6 @@ test('every mistake is told at once, at its line and column', () => {
   ]);
 });
 
-test.each([['warmup: []', 'warmup']])(
-  '%s is refused as not available yet, and nothing else is said',
-  (yaml, path) => {
-    const key = path.split('.').at(-1);
-    expect(errorsOf(yaml)).toEqual([
-      expect.stringContaining(`${path}: \`${key}\` is not available in this version`),
-    ]);
-  },
-);
-
 test('aliases are followed over all files; a loop and a pattern that comes twice are told at their keys', () => {
   const files = {
     '1.yaml': 'rewrite:\n  recipients:\n    a@x.example: b@x.example\n    c@x.example: d@x.example\n',

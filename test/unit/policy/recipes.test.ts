@@ -15,8 +15,9 @@ import type { Policy } from '../../../src/policy/policy.ts';
 import { quotaText, spanAt } from '../../../src/policy/quota.ts';
 import { policySchema } from '../../../src/policy/schema.ts';
 import { siteOf } from '../../../src/policy/sites.ts';
+import { stageAt } from '../../../src/policy/warmup.ts';
 import { enqueue } from '../../../src/queue/enqueue.ts';
-import { parseDestination } from '../../../src/queue/entry.ts';
+import { differInSource, parseDestination } from '../../../src/queue/entry.ts';
 import { factsOf } from '../../../src/queue/placement.ts';
 import { type Moment, senderBudgets } from '../../../src/queue/quotas.ts';
 import { settle } from '../../../src/queue/settle.ts';
@@ -98,7 +99,9 @@ function mailThen(policy: Policy, row: Row): Row {
   if (verdict?.kind !== 'deferred')
     return told(verdict?.kind === 'expired' ? 'given up' : `${verdict?.kind}`);
   const { destination, due } = verdict.entry;
-  if (destination !== entry.destination) return told(`by ${parseDestination(destination).route}`);
+  const { route } = parseDestination(destination);
+  if (differInSource(entry.destination, destination)) return told(`by ${route} from another address`);
+  if (destination !== entry.destination) return told(`by ${route}`);
   return told(`again in ${formatDuration(due - now)}`);
 }
 
@@ -145,6 +148,23 @@ function windowThen(policy: Policy, row: Row): Row {
   return { ...row, Opens: new Date(end).toISOString().replace('.000', '') };
 }
 
+/** How many recipients may hear from an address on that day. */
+function warmupThen(policy: Policy, row: Row): Row {
+  const warmup = policy.warmups.get(row.Source ?? '');
+  const stage = warmup && stageAt(warmup, Date.parse(row.At ?? ''));
+  const most = stage?.kind === 'day' ? `${stage.quota.max}` : stage?.kind === 'ahead' ? 'none' : 'all';
+  return { ...row, 'Recipients that day': most };
+}
+
+function sourceThen(policy: Policy, row: Row): Row {
+  const route = policy.routes.get(row.Route ?? '');
+  const pool = route && route.via !== 'discard' ? route.sources : [];
+  const source = pool.find(({ address }) => address === row.Address);
+  if (!source) throw new Error(`${row.Route} does not leave from ${row.Address}`);
+  const whole = pool.reduce((sum, { weight }) => sum + weight, 0);
+  return { ...row, EHLO: source.ehlo ?? 'hostname', Share: `${source.weight} of ${whole}` };
+}
+
 /** The quotas that a sender's mail comes under. */
 function sentUnder(policy: Policy, row: Row): Row {
   const { Sender = '', Client = '' } = row;
@@ -172,6 +192,8 @@ test.each(recipes)('$title', ({ yaml, rows }) => {
   const policy = policyOf(yaml);
   const found = rows.map((row) => {
     if ('Domain' in row) return siteThen(policy, row);
+    if ('Source' in row) return warmupThen(policy, row);
+    if ('Address' in row) return sourceThen(policy, row);
     if ('Sender' in row) return sentUnder(policy, row);
     if ('Quota' in row) return windowThen(policy, row);
     return 'Route' in row ? routeThen(policy, row) : mailThen(policy, row);
