@@ -2,10 +2,9 @@
 // program.ts calls it; the daemon's admin interface gives the data.
 // Never shows content: header and body belong to the people who write.
 import type { Failure } from '../delivery/failure.ts';
-import type { Message } from '../mail/envelope.ts';
 import type { EntryView, Explanation, MessageView } from '../queue/operations.ts';
 import type { AdminClient } from './client.ts';
-import { explanationFields } from './explanation-text.ts';
+import { explanationFields, headerLines } from './explanation-text.ts';
 import { type Field, lines, section } from './sections.ts';
 import type { Terminal } from './terminal.ts';
 import {
@@ -64,7 +63,7 @@ function alike(decisions: MessageView['decisions']): readonly Shared[] {
   return [...shared.values()];
 }
 
-function messageFields(message: Message, now: number): Field[] {
+function messageFields(message: MessageView['message'], now: number): Field[] {
   const { client, recipients, routeOverride } = message;
   const arrived = new Date(message.arrived).toISOString();
   const user = client?.user === undefined ? '' : `, user ${plain(client.user)}`;
@@ -82,23 +81,7 @@ function messageFields(message: Message, now: number): Field[] {
 }
 
 function entryFields(entry: EntryView, now: number): Field[] {
-  const {
-    to,
-    state,
-    domain,
-    site,
-    next,
-    attempts,
-    last,
-    expires,
-    hold,
-    suspended,
-    window,
-    inDoubt,
-    priority,
-    forcedRoute,
-    attempted,
-  } = entry;
+  const { to, state, domain, site, hold, priority, forcedRoute, attempted, inDoubt, last } = entry;
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
@@ -106,13 +89,9 @@ function entryFields(entry: EntryView, now: number): Field[] {
   ];
   if (forcedRoute !== null) fields.push(['forced route', plain(forcedRoute)]);
   if (priority !== 'normal') fields.push(['priority', priority]);
+  fields.push(...acceptedFields(entry));
   if (site !== null) fields.push(['site', plain(site)]);
-  if (suspended !== null)
-    fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
-  if (window !== null) fields.push(['window', windowText(window)]);
-  if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
-  fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
-  fields.push(['attempts', count(attempts, 'counted', 'counted')]);
+  fields.push(...timeFields(entry, now));
   const decided = attempted.map(
     ({ at, rule, route, reason }) => `${momentText(at)} by ${route}, rule "${rule}": ${reason}`,
   );
@@ -120,6 +99,24 @@ function entryFields(entry: EntryView, now: number): Field[] {
   if (inDoubt)
     fields.push(['in doubt', 'no answer to the last final dot: the receiver may have the message']);
   return last === null ? fields : [...fields, ...failureFields(last)];
+}
+
+/** What was fixed when it came. */
+function acceptedFields({ copy, tags, header }: EntryView): Field[] {
+  const fields: Field[] = copy ? [['copy', 'a rule asked for it: no sender hears of it']] : [];
+  if (tags.length > 0) fields.push(['tags', plain(tags.join(', '))]);
+  return header === null ? fields : [...fields, ...lines('header', headerLines(header))];
+}
+
+function timeFields({ suspended, window, next, expires, attempts }: EntryView, now: number): Field[] {
+  const fields: Field[] = [];
+  if (suspended !== null)
+    fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
+  if (window !== null) fields.push(['window', windowText(window)]);
+  if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
+  fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
+  fields.push(['attempts', count(attempts, 'counted', 'counted')]);
+  return fields;
 }
 
 function failureFields(failure: Failure): Field[] {

@@ -80,7 +80,10 @@ export class QueueControl implements Operations {
     const decisions = entries.flatMap((entry) =>
       entry.recipients.map((index) => explainQueued(this.#house, message, entry, index)),
     );
-    return { message, entries: entries.map((entry) => entryView(this.#house, message, entry)), decisions };
+    const views = entries.map((entry) => entryView(this.#house, message, entry));
+    // What rules look at in a header is content all the same.
+    const { header: _, ...envelope } = message;
+    return { message: envelope, entries: views, decisions };
   }
 
   explain(mail: MailFacts): Promise<Explanation> {

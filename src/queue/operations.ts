@@ -4,6 +4,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
+import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Difference } from '../policy/diff.ts';
 import type { DecisionView } from '../policy/explanation.ts';
 import type { MailFacts } from '../policy/policy.ts';
@@ -48,6 +49,11 @@ export interface EntryView {
   readonly window: string | null;
   readonly inDoubt: boolean;
   readonly priority: Priority;
+  /** What acceptance fixed. */
+  readonly tags: readonly string[];
+  readonly header: HeaderEdit | null;
+  /** A copy that a rule made: no sender hears of it. */
+  readonly copy: boolean;
   /** The route that an operator moved it to, over what policy says. */
   readonly forcedRoute: string | null;
   /** The decisions of the last attempts as they were then, the latest last; at most five. */
@@ -61,7 +67,7 @@ export interface EntryView {
 }
 
 export interface MessageView {
-  readonly message: Message;
+  readonly message: Omit<Message, 'header'>;
   readonly entries: readonly EntryView[];
   /** What policy says now of each recipient that is still queued. */
   readonly decisions: readonly Explanation[];
@@ -88,10 +94,11 @@ export interface Present {
     readonly of: string;
     /** By all daemons on this Redis, as last seen. */
     readonly open: number;
-    /** What this daemon found out that the receiver takes, at most `connections`. */
-    readonly allowed: number;
-    readonly connections: number;
-    /** Milliseconds until the rate lets the next message go; null without a rate. */
+    /** At this moment: what this daemon found out that the receiver takes, less what goes slow. */
+    readonly allowed: number | null;
+    /** At most; null: there is only a rate. */
+    readonly connections: number | null;
+    /** Milliseconds until the rate lets the next one go; null without a rate. */
     readonly wait: number | null;
   }[];
   /** Of the destination, in a row; 0 when its door is open. */

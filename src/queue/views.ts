@@ -38,6 +38,9 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     window: !entry.hold && waitsForWindow(entry, now) ? iso(entry.due) : null,
     inDoubt: entry.doubt !== undefined,
     priority: priorityOf(entry),
+    tags: entry.tags ?? [],
+    header: entry.edit ?? null,
+    copy: entry.quiet ?? false,
     forcedRoute: entry.routeOverride ?? null,
     attempted: (entry.decisions ?? []).map((decision) => ({ ...decision, at: iso(decision.at) })),
   };

@@ -7,6 +7,7 @@ import { networkForFile } from '../harness/network.ts';
 import { type Sendoff, sendoffForFile } from '../harness/sendoff.ts';
 import { SmtpClient } from '../harness/smtp-client.ts';
 import type { Peer } from '../harness/smtp-peer.ts';
+import { until } from '../harness/until.ts';
 
 const network = networkForFile();
 const daemon = sendoffForFile(() => ({ dns: network().dns, mxPort: network().mxPort, policy: {} }));
@@ -85,6 +86,11 @@ test('one message becomes what the rules make of it, and the books count what it
     at('bob'),
   ]);
 
+  expect(await sendoff.api(`/api/queue/${id}`)).toMatchObject({
+    message: { recipients },
+    entries: [{ to: [at('kept')], state: 'held', copy: false, header: { remove: ['x-internal'] } }],
+  });
+
   // Edits outlive a hold.
   await sendoff.change('release', { id });
   await ledger.shows({ accepted: 8, delivered: 6, discarded: 1, queued: 1, held: 1 });
@@ -134,7 +140,10 @@ test('what the content decides is answered after DATA, for the whole message, wi
   expect(await answer(['bob'], bulk)).toMatch(/^250 2\.0\.0 queued/);
   await ledger.shows({ accepted: 1, delivered: 1 });
   expect(peer.messages).toHaveLength(1);
-  const refused = sendoff.events('rejected').filter(({ reply }) => String(reply).includes('No bulk'));
+  const refused = await until('three refusals', () => {
+    const lines = sendoff.events('rejected').filter(({ reply }) => String(reply).includes('No bulk'));
+    return lines.length >= 3 ? lines : null;
+  });
   expect(refused.map(({ phase }) => phase)).toEqual(['data', 'data', 'data']);
 });
 
