@@ -93,7 +93,13 @@ function routeText({ name, displayName, via, hosts, limits }: RouteView): string
   if (limits.messagesPerConnection !== null) parts.push(`${limits.messagesPerConnection} messages each`);
   if (limits.rate !== null) parts.push(limits.rate);
   if (limits.softBounce) parts.push('bounces wait');
+  if (limits.sources.length > 0) parts.push(`from ${limits.sources.map(sourceText).join(', ')}`);
   return `${title}: ${parts.join(', ')}`;
+}
+
+/** `192.0.2.10 as mail1.example.net (weight 2)`. */
+function sourceText({ address, ehlo, weight }: NonNullable<RouteView['limits']>['sources'][number]): string {
+  return `${address}${ehlo === null ? '' : ` as ${ehlo}`}${weight === 1 ? '' : ` (weight ${weight})`}`;
 }
 
 const whys: Readonly<Record<SiteView['by'], string>> = {
@@ -136,7 +142,12 @@ function presentFields(present: Present, now: number): Field[] {
 }
 
 function levelText({ of, open, allowed, connections, wait }: Present['limits'][number]): string {
-  const pace = wait === null ? '' : `, next message ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
-  const most = allowed === connections ? '' : ` (${connections} at most)`;
-  return plain(`${of}: ${open} of ${count(allowed, 'connection', 'connections')} open${most}${pace}`);
+  const parts = [];
+  if (connections !== null) {
+    const now = allowed ?? connections;
+    const most = now === connections ? '' : ` (${connections} at most)`;
+    parts.push(`${open} of ${count(now, 'connection', 'connections')} open${most}`);
+  }
+  if (wait !== null) parts.push(`next ${wait === 0 ? 'at once' : `in ${wait} ms`}`);
+  return plain(`${of}: ${parts.join(', ')}`);
 }

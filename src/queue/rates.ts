@@ -50,6 +50,12 @@ local ahead = wait + count * interval
 redis.call('SET', KEYS[1], string.format('%.3f', now + ahead), 'PX', math.ceil(ahead) + 1000)
 return { 1, string.format('%.3f', wait) }`;
 
+/** The wait for the next turn that nobody has reserved. */
+const LOOK = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+return string.format('%.3f', math.max(0, tonumber(redis.call('GET', KEYS[1]) or 0) - now))`;
+
 interface Pool {
   /** When turns that nobody has taken are, on the house's clock, the next one first. */
   turns: number[];
@@ -89,6 +95,15 @@ export class Rates {
   wait(key: string): number {
     const pool = this.#pools.get(key);
     return pool ? Math.max(0, (pool.turns[0] ?? pool.next) - this.#clock.now()) : 0;
+  }
+
+  /** Asks Redis for the wait of each. Never rejects: while it is away, what was last seen stays. */
+  async refresh(limits: readonly RateLimit[]): Promise<void> {
+    const looks = limits.map(async (limit) => {
+      const wait = await this.#scripts.run(LOOK, [rateKey(limit.key)], []);
+      this.#pool(limit).next = this.#clock.now() + Number(wait);
+    });
+    await Promise.allSettled(looks);
   }
 
   /** Forgets what was not used for a while. */
@@ -133,7 +148,7 @@ export class Rates {
     pool.size = Math.min(cap, Math.max(1, pool.size * 2, pool.waiting));
     const believed = LONGEST_TURN_MS + Math.max(interval, BATCH_MS);
     const answer = await this.#scripts
-      .run(RESERVE, [`rate:${key}`], [interval, pool.size, most, believed])
+      .run(RESERVE, [rateKey(key)], [interval, pool.size, most, believed])
       .catch(() => null);
     const now = this.#clock.now();
     // While Redis is away its daemons pace alone what goes over connections that are open.
@@ -152,3 +167,5 @@ export class Rates {
     return pool;
   }
 }
+
+const rateKey = (key: string): string => `rate:${key}`;

@@ -66,7 +66,8 @@ export class Slots {
   /** Given back, and not yet confirmed by Redis. */
   readonly #leaving = new Map<LimitKey, number>();
   readonly #seen = new Map<LimitKey, Seen>();
-  #away = false;
+  /** Since Redis was last known to be there; `new`: it never was. */
+  #redis: 'new' | 'there' | 'away' = 'new';
   #settledAt = 0;
   #timer: Timer | null = null;
   #stopped = false;
@@ -88,7 +89,7 @@ export class Slots {
   async take(limits: readonly ConnectionLimit[]): Promise<Taking> {
     if (limits.length === 0) return { slot: NO_LIMIT };
     const { scripts, clock, allowed } = this.#options;
-    if (this.#away || clock.now() < this.#settledAt) return { away: true };
+    if (this.#redis === 'away' || clock.now() < this.#settledAt) return { away: true };
     const id = `${this.#daemon}:${++this.#count}`;
     const keys = limits.flatMap(({ key }) => keysOf(key));
     const args = [this.#daemon, LEASE_MS, PATIENCE_MS, id, ...limits.map(allowed)];
@@ -105,6 +106,14 @@ export class Slots {
       this.#note(key, answer[2 * i + 1] as number, { first: answer[2 * i + 2] as number });
     }
     return full ? { full: full.key } : { slot: this.#slot(id, limits) };
+  }
+
+  /** Asks Redis how many are open. Never rejects: while it is away, what was last seen stays. */
+  async refresh(keys: readonly LimitKey[]): Promise<void> {
+    if (keys.length === 0) return;
+    const args = [this.#daemon, LEASE_MS, PATIENCE_MS, ...keys.flatMap(() => [0, 0])];
+    const answer = await this.#options.scripts.run(BEAT, keys.flatMap(keysOf), args).catch(() => null);
+    if (answer !== null) this.#hear(keys, answer as number[]);
   }
 
   /** As many as there may be at this moment. */
@@ -180,19 +189,19 @@ export class Slots {
     try {
       const all = [this.#daemon, LEASE_MS, PATIENCE_MS, ...args];
       const answer = (await scripts.run(BEAT, keys.flatMap(keysOf), all)) as number[];
-      if (this.#away) this.#settledAt = clock.now() + SETTLE_MS;
-      this.#away = false;
+      if (this.#redis === 'away') this.#settledAt = clock.now() + SETTLE_MS;
+      this.#redis = 'there';
+      // What nobody here holds or waits for any more may be as it likes.
+      for (const key of this.#seen.keys()) if (!keys.includes(key)) this.#seen.delete(key);
       this.#hear(keys, answer);
     } catch {
-      this.#away = true;
+      if (this.#redis === 'there') this.#redis = 'away';
     }
     if (!this.#stopped) this.#timer = clock.after(BEAT_MS, () => void this.#beat());
   }
 
   #hear(keys: readonly LimitKey[], answer: readonly number[]): void {
     const { freed, wanted } = this.#options;
-    // What nobody here holds or waits for any more may be as it likes.
-    for (const key of this.#seen.keys()) if (!keys.includes(key)) this.#seen.delete(key);
     for (const [i, key] of keys.entries()) {
       const [open = 0, others = 0, first = 0] = answer.slice(3 * i, 3 * i + 3);
       const before = this.#last(key);

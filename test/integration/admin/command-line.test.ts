@@ -216,7 +216,7 @@ Policy now: rule "everything else"
   site      example-org, by its domain: 10 connections, 100 messages each, 300/minute
   takes     direct: no reason to leave it
   there     backing off, 1 connection
-  levels    site example-org: 3 of 5 connections open (10 at most), next message in 200 ms
+  levels    site example-org: 3 of 5 connections open (10 at most), next in 200 ms
   shut by   4 failures: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
   attempt   in 5m, 2026-11-22 12:05:00Z
 `);

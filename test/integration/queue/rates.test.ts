@@ -87,6 +87,10 @@ test('a slow rate is leased one by one; whoever would wait too long reserves not
     expect(wait).toBeGreaterThanOrEqual(-6_000);
   }
   expect(two.wait('site s')).toBeGreaterThan(5_500);
+  const third = new Rates(await scriptsOn(redis()), new MovableClock());
+  expect(third.wait('site s')).toBe(0);
+  await third.refresh(slow);
+  expect(third.wait('site s')).toBeGreaterThan(5_500);
 });
 
 test('what nobody used is not saved up, and a batch that was not used costs a tenth of a second at most', async () => {

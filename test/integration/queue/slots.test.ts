@@ -69,6 +69,16 @@ test('two daemons that ask at once never have more than the limit between them',
   expect(takings.filter((taking) => 'full' in taking)).toHaveLength(33);
 });
 
+test('what another daemon holds is seen by one that asks', async () => {
+  const [one, two] = [await daemon(), await daemon()];
+  await taken(one, site(5), route(5));
+  await taken(one, site(5));
+  expect(two.slots.open('site s')).toBe(0);
+  await two.slots.refresh(['site s', 'route r']);
+  expect(['site s', 'route r'].map((key) => two.slots.open(key))).toEqual([2, 1]);
+  expect(two.slots.free(site(5))).toBe(3);
+});
+
 test('who waits hears of a slot that came free elsewhere, and goes before the one that had it', async () => {
   const [one, two] = [await daemon(), await daemon()];
   const slot = await taken(one, site(1));
