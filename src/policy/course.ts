@@ -2,6 +2,8 @@
 // after a redirect the rules again for the new recipient.
 // explanation.ts words it, queue/explain.ts asks how things stand at its end.
 // Never looks anything up: sites are asked for by the caller's function.
+import type { MailHeader } from '../mail/envelope.ts';
+import { rewriteAddresses } from '../mail/from-rewrite.ts';
 import type { HeaderEdit } from '../mail/header-edit.ts';
 import { explain } from './evaluate.ts';
 import type { Copy, Explanation, MailFacts, Policy, RuleTrace } from './policy.ts';
@@ -26,7 +28,8 @@ export function courseOf(policy: Policy, given: MailFacts, siteOf: SiteName): Co
   const expansion = expanded(policy.rewrite, given.to);
   const recipients = 'chain' in expansion ? [given.to] : expansion.recipients;
   const [to = given.to] = recipients;
-  const known = { header: {}, user: null, ...given, from };
+  const header = withRewrittenAuthors(policy, given.header ?? {});
+  const known = { user: null, ...given, header, from };
   const isSame = from === given.from && recipients.length === 1 && to === given.to;
   const mail = addressedTo(to, known, siteOf);
   const accepted = explain(policy, mail);
@@ -35,6 +38,16 @@ export function courseOf(policy: Policy, given: MailFacts, siteOf: SiteName): Co
   if (ending.kind !== 'redirect') return { rewritten, accepted, mail, last: accepted };
   const redirected = addressedTo(ending.to, { ...known, tags: fixed.tags }, siteOf);
   return { rewritten, accepted, mail: redirected, last: explain(policy, redirected, 'queued') };
+}
+
+/** Rules see the From field as it is rewritten. */
+function withRewrittenAuthors({ rewrite: { senders } }: Policy, header: MailHeader): MailHeader {
+  if (senders.isEmpty || header.from === undefined) return header;
+  const rewritten = (value: string): string =>
+    rewriteAddresses(Buffer.from(`:${value}`), (one) => senders.targetsOf(one)?.[0] ?? null)
+      .toString()
+      .slice(1);
+  return { ...header, from: header.from.map(rewritten) };
 }
 
 function addressedTo(to: string, mail: Omit<MailFacts, 'to'>, siteOf: SiteName): MailFacts {

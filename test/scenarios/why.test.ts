@@ -45,6 +45,50 @@ test('explain looks up the site and tells its limits; queue show tells the same 
   await ledger.shows({ accepted: 1, removed: 1 });
 });
 
+test('explain says of a message with its header, size and client what then becomes of it', async () => {
+  const sendoff = daemon();
+  const ledger = await openLedger(sendoff);
+  const { domain } = await network().receiver();
+  const policy = (bulk: string) => ({
+    rules: [
+      { name: 'ours', when: { client: '127.0.0.0/8', not: { headerFrom: '*.example.org' } }, tag: 'ours' },
+      { name: 'bulk', when: { tag: 'ours', size: '>1KB', header: { Precedence: bulk } }, hold: 'big bulk' },
+      { name: 'rest', when: { any: [{ to: domain }, { user: 'nobody' }] }, route: 'direct' },
+    ],
+  });
+  expect(await sendoff.setPolicy(policy('bu*'))).toEqual([]);
+  const mail = { from: 'me@example.net', to: `ann@${domain}`, client: '127.0.0.1' };
+  const header = [
+    ['header', 'From: Me <me@example.net>'],
+    ['header', 'Precedence: Bulk'],
+  ];
+  const ask = (more: string[][]) =>
+    sendoff.api(`/api/explain?${new URLSearchParams([...Object.entries(mail), ...more])}`);
+  expect(await ask([...header, ['size', '3000']])).toMatchObject({
+    rule: 'bulk',
+    hold: 'big bulk',
+    arrival: { tags: ['ours'], assumedMissing: [] },
+    present: null,
+  });
+  expect(await ask(header)).toMatchObject({
+    rule: 'rest',
+    trace: [{ matched: true }, { matched: false, open: 'size is >1KB' }, { matched: true }],
+  });
+
+  const content = `From: Me <me@example.net>\r\nPrecedence: Bulk\r\n\r\n${'x'.repeat(70)}\r\n`;
+  const big = await sendoff.send({ ...mail, content: content + `${'y'.repeat(70)}\r\n`.repeat(50) });
+  const [held] = await sendoff.about(big, 'held');
+  expect(held).toMatchObject({ reason: 'rule "bulk": big bulk' });
+  await sendoff.about(await sendoff.send({ ...mail, content }), 'delivered');
+  expect(await sendoff.api(`/api/queue/${big}`)).toMatchObject({
+    decisions: [{ rule: 'bulk', hold: 'big bulk', arrival: null }],
+  });
+  // The field was kept, so another rule by it decides anew.
+  expect(await sendoff.setPolicy(policy('list'))).toEqual([]);
+  await sendoff.about(big, 'delivered');
+  await ledger.shows({ accepted: 2, delivered: 2 });
+});
+
 test('simulate tells the story that the daemon then lives', async () => {
   const sendoff = daemon();
   const ledger = await openLedger(sendoff);

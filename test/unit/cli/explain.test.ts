@@ -98,6 +98,7 @@ rules:
   - { name: bulk, when: { header: { Precedence: bulk } }, priority: low }
   - { name: junk, when: { headerFrom: junk.example }, discard: true }
   - { name: not out, when: { client: 10.0.0.0/8, not: { to: qa@example.net } }, redirect: qa@example.net }
+  - { name: ours, when: { headerFrom: office.lan }, hold: rewritten by now }
   - { name: rest, when: { tag: outside }, route: direct, window: { hours: 07:00-20:00, zone: UTC } }
   - { name: others, reject: {} }
 `;
@@ -106,7 +107,8 @@ const rules = (out: string): string => out.slice(out.indexOf('\n', out.indexOf('
 
 test('what acceptance does is told: other addresses, copies, tags, header, and the way after a redirect', async () => {
   const mail = ['--from', 'bob@office.lan', '--to', 'cat@example.org', '--client', '10.1.1.1', '--offline'];
-  const { out } = await explain(STAGING, ...mail, '--size', '1MB', '--header', 'Precedence: bulk');
+  const fields = ['--header', 'Precedence: bulk', '--header', 'From: Bob <bob@office.lan>'];
+  const { out } = await explain(STAGING, ...mail, '--size', '1MB', ...fields);
   expect(rules(out)).toBe(`  rewritten  bob@example.net to cat@example.org
   yes        archive: every mail; gives copy to archive@example.net, once a message
   yes        mark: from is example.net; gives tag outside, header +X-Relay, -x-id
@@ -123,6 +125,7 @@ test('what acceptance does is told: other addresses, copies, tags, header, and t
   yes        mark: from is example.net
   no         big: not size is >20MB
   yes        bulk: header Precedence is bulk; gives priority low
+  no         ours: not headerFrom is office.lan
   yes        rest: tag is outside; gives route direct, window 07:00-20:00 UTC
   routes     direct: mx, tls opportunistic
   retry      default: after 1m, 5m, 10m, 20m, 40m, 1h, 2h, 4h; expires after 5d

@@ -104,3 +104,68 @@ test('a thousand rules agree with looking for the address by hand', () => {
   }
   expect(decide(large, { from: 'a@b.example', to: 'x@d1000.example' }).rule).toBe('everything else');
 });
+
+const byContent = policyFrom(`
+rules:
+  - { name: adds, when: { header: { Precedence: bulk } }, priority: low, tag: bulk }
+  - { name: tagged, when: { tag: bulk, to: a.example }, hold: look at it }
+  - { name: ends, when: { size: ">1KB", to: b.example }, discard: true }
+  - { name: there, when: { site: google }, hold: not there }
+  - { name: late, when: { not: { size: ">1KB" }, to: c.example }, redirect: qa@d.example }
+  - { name: rest, route: direct }
+`);
+
+test.each([
+  // A rule that only adds changes no answer at RCPT; the tag that it may give does.
+  [{ to: 'x@e.example' }, 'rest', ['site']],
+  [{ to: 'x@e.example', site: null }, 'rest', []],
+  [{ to: 'x@e.example', site: 'google' }, 'there', []],
+  [{ to: 'x@a.example', site: null }, 'rest', ['content']],
+  [{ to: 'x@b.example', site: null }, 'rest', ['content']],
+  [{ to: 'x@b.example', site: 'google' }, 'there', ['content']],
+  [{ to: 'x@c.example', site: null }, 'rest', ['content']],
+  // Once the content is known, nothing is missing but what still is.
+  [{ to: 'x@a.example', size: 1, header: {} }, 'rest', ['site']],
+  [{ to: 'x@a.example', size: 1, header: { precedence: ['bulk'] } }, 'tagged', []],
+  [{ to: 'x@b.example', size: 2000, header: {} }, 'ends', []],
+  [{ to: 'x@c.example', size: 1, header: {}, site: null }, 'late', []],
+])('%j: rule %s, and what may lead elsewhere is %j', (mail, rule, missing) => {
+  const decision = decide(byContent, { from: '', ...mail });
+  expect([decision.rule, [...decision.missing]]).toEqual([rule, missing]);
+});
+
+test('queued mail keeps its tags, and what acceptance did is not done again', () => {
+  const known = { from: '', size: 2000, header: { precedence: ['bulk'] }, site: null };
+  const at = (to: string, tags: string[]) => decide(byContent, { ...known, to, tags }, 'queued').rule;
+  expect(at('x@b.example', [])).toBe('rest');
+  expect(at('x@a.example', [])).toBe('rest');
+  expect(at('x@a.example', ['bulk'])).toBe('tagged');
+});
+
+const settings = policyFrom(`
+rules:
+  - { name: one, tag: [a, b], header: { add: { X-A: "1" } }, copy: c@a.example, warn: [1h], bounces: none, window: { days: mon-fri, zone: UTC } }
+  - { name: two, tag: [b, c], header: { add: { X-A: ["2", "3"] }, remove: [x-b] }, copy: { to: d@a.example, per: recipient }, priority: high }
+  - { name: last, route: direct, warn: [], bounces: boss@a.example }
+`);
+
+test('tags, header changes and copies add up; of other settings the last word holds', () => {
+  const { fixed, retry, priority, window, bounces } = decide(settings, { from: '', to: 'x@b.example' });
+  expect(fixed).toEqual({
+    tags: ['a', 'b', 'c'],
+    header: {
+      add: ['1', '2', '3'].map((value) => ({ name: 'X-A', value })),
+      remove: ['x-b'],
+    },
+    copies: [
+      { to: 'c@a.example', per: 'message' },
+      { to: 'd@a.example', per: 'recipient' },
+    ],
+  });
+  expect({ warn: retry.warn, priority, bounces }).toEqual({
+    warn: [],
+    priority: 'high',
+    bounces: { to: 'address', address: 'boss@a.example' },
+  });
+  expect(window).toEqual({ hours: null, days: new Set([1, 2, 3, 4, 5]), zone: 'UTC' });
+});
