@@ -8,6 +8,7 @@ import type { Peer, Script } from '../harness/smtp-peer.ts';
 import { until } from '../harness/until.ts';
 
 const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
 const HOUR = 3_600_000;
 
 const network = networkForFile();
@@ -49,6 +50,28 @@ test('a quota of 20 an hour sends exactly 20 by that route and the rest by the n
   await Promise.all(daemons.map((daemon) => sendMany(daemon, 20)));
   await Promise.all(daemons.map((daemon) => daemon.settled()));
   expect([first.messages.length, second.messages.length]).toEqual([20, 20]);
+  const opens = new Date(Math.ceil(one().now / HOUR) * HOUR).toISOString();
+  const level = {
+    of: 'route',
+    name: 'shared',
+    quota: '20/hour',
+    max: 20,
+    used: 20,
+    left: 0,
+    ends: opens,
+    opens,
+  };
+  for (const daemon of daemons) expect(await daemon.api('/api/quotas')).toMatchObject({ quotas: [level] });
+  expect(await one().api('/api/explain?from=a@x.test&to=b@y.test')).toMatchObject({
+    present: {
+      route: 'next',
+      reason: 'shared is passed over: quota of shared, 20/hour, is used up',
+      quotas: [],
+    },
+  });
+  expect(String(await two().api('/metrics'))).toContain(
+    'sendoff_quota_used{route="shared",quota="20/hour"} 20',
+  );
   await freshHour(...daemons);
   await Promise.all(daemons.map((daemon) => sendMany(daemon, 15)));
   await Promise.all(daemons.map((daemon) => daemon.settled()));
@@ -70,7 +93,12 @@ test('mail without another route waits for the next hour, and FLUSHALL does not 
   await redis().flush();
   await sendMany(daemon, 11);
   await until('the quota to be used up', () => peer.messages.length === 10);
-  await daemon.event('quota-full', ({ name }) => name === 'only');
+  const full = await daemon.event('quota-full', ({ name }) => name === 'only');
+  const { entries } = (await daemon.api('/api/queue')) as { entries: Record<string, unknown>[] };
+  expect(entries).toHaveLength(5);
+  expect(new Set(entries.map(({ next, attempts }) => `${next} ${attempts}`))).toEqual(
+    new Set([`${full.until} 0`]),
+  );
   expect(await daemon.books()).toMatchObject({ queued: 5 });
   await freshHour(daemon);
   await daemon.settled();
@@ -96,6 +124,23 @@ test('what fits goes, the rest of the message takes the next route, and what is 
   await daemon.about(id, 'delivered', 12);
   expect(first.messages.map((message) => message.to)).toEqual([to.slice(0, 5)]);
   expect(second.messages.flatMap((message) => message.to).sort()).toEqual(to.slice(5).sort());
+});
+
+test('what may have been delivered stays counted, and waits for its own route', async () => {
+  const daemon = one();
+  const peer = await network().peer({ port: 0, script: { dot: [{ do: 'close' }] } });
+  const next = await network().peer({ port: 0 });
+  const routes = { two: smarthost(peer, { quota: '2/hour' }), next: smarthost(next) };
+  expect(await daemon.setPolicy({ routes, rules: [{ route: ['two', 'next'] }] })).toEqual([]);
+  await freshHour(daemon);
+  const doubtful = await daemon.send({ from: '', to: `ann@${network().name()}` });
+  await daemon.about(doubtful, 'deferred');
+  await daemon.advance(11 * MINUTE);
+  await daemon.about(doubtful, 'delivered');
+  expect(peer.messages).toHaveLength(1);
+  const other = await daemon.send({ from: '', to: `bob@${network().name()}` });
+  await daemon.about(other, 'delivered');
+  expect(next.messages).toHaveLength(1);
 });
 
 test('senders beyond their quota: put off, held and let through, refused; reports pass', async () => {
