@@ -7,6 +7,7 @@ import { parseDestination, priorityOf, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
 import { suspensionOfEntry } from './put-off.ts';
+import { passedByQuota } from './quotas.ts';
 import type { Suspension } from './suspensions.ts';
 import { waitsForWindow } from './window.ts';
 
@@ -18,18 +19,20 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
   const now = house.clock.now();
   const suspension = entry.hold ? null : suspensionOfEntry(house.destinations, message, entry, now);
   const waiting = suspension ? 'suspended' : 'queued';
+  const of = parseDestination(entry.destination);
+  const opens = passedByQuota(house, of.route)?.until ?? 0;
   return {
     id: entry.id,
     state: entry.hold ? 'held' : claimed ? 'delivering' : waiting,
     from: message.from,
     to: entry.recipients.map((index) => message.recipients[index] ?? ''),
-    ...parseDestination(entry.destination),
+    ...of,
     site: destination?.site ?? null,
     size: message.size,
     arrived: iso(message.arrived),
     next: entry.hold
       ? null
-      : iso(Math.max(entry.due, destination?.backOff?.until ?? 0, suspension?.until ?? 0)),
+      : iso(Math.max(entry.due, destination?.backOff?.until ?? 0, suspension?.until ?? 0, opens)),
     attempts: entry.attempts,
     last: entry.last ?? destination?.backOff?.last ?? null,
     expires: iso(entry.expires),
