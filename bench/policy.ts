@@ -93,9 +93,9 @@ function median(policy: Policy): number {
 }
 
 function report(name: string, conditions: readonly ((i: number) => string)[]): void {
-  console.log(`${name.padEnd(20)} ${median(policyOf(conditions)).toFixed(1).padStart(7)} µs`);
+  process.stdout.write(`${name.padEnd(20)} ${median(policyOf(conditions)).toFixed(1).padStart(7)} µs\n`);
 }
 
-console.log(`${RULES} rules, ${RECIPIENTS} recipients, a recipient:`);
+process.stdout.write(`${RULES} rules, ${RECIPIENTS} recipients, a recipient:\n`);
 for (const [name, condition] of Object.entries(kinds)) report(name, [condition]);
 report('all kinds, mixed', Object.values(kinds));

@@ -2,7 +2,7 @@
 // load-policy.ts turns them into warnings at their place in the file.
 // Never refuses anything.
 import type { Policy, Rule } from './policy.ts';
-import { doubtsAboutRules } from './rule-doubts.ts';
+import { doubtsAboutRules, staysTrue } from './rule-doubts.ts';
 import type { PolicyData } from './schema.ts';
 
 export interface Doubt {
@@ -39,11 +39,6 @@ function openEnd(policy: Policy): Doubt[] {
       message: `mail that no rule ends takes the route ${way}: say so in a last rule`,
     },
   ];
-}
-
-/** Rules that discard or redirect are passed over once the mail is queued: others may end for it then. */
-export function staysTrue({ ending }: Pick<Rule, 'ending'>): boolean {
-  return ending !== undefined && ending.kind !== 'discard' && ending.kind !== 'redirect';
 }
 
 function unusedRoutes(policy: Policy): Doubt[] {

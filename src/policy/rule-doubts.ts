@@ -5,7 +5,7 @@ import type { ConditionsData } from './condition-schema.ts';
 import { conditionsOf } from './conditions.ts';
 import { covers, isNeverWith } from './coverage.ts';
 import type { Policy, Rule } from './policy.ts';
-import { type Doubt, staysTrue } from './review.ts';
+import type { Doubt } from './review.ts';
 import type { RuleData } from './rule-schema.ts';
 
 /** A rule with what its conditions were made of. */
@@ -28,6 +28,11 @@ export function doubtsAboutRules(policy: Policy, data: readonly RuleData[]): Dou
     return [...unknownNames(one, sites), ...neverReached(one, reviewed), ...lateReject(one, reviewed)];
   });
   return doubts.flat();
+}
+
+/** Rules that discard or redirect are passed over once the mail is queued: others may end for it then. */
+export function staysTrue({ ending }: Pick<Rule, 'ending'>): boolean {
+  return ending !== undefined && ending.kind !== 'discard' && ending.kind !== 'redirect';
 }
 
 /** Tags that nobody gives and sites that do not exist: most likely misspelt. */

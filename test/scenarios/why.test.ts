@@ -58,11 +58,11 @@ test('explain says of a message with its header, size and client what then becom
   });
   expect(await sendoff.setPolicy(policy('bu*'))).toEqual([]);
   const mail = { from: 'me@example.net', to: `ann@${domain}`, client: '127.0.0.1' };
-  const header = [
+  const header: [string, string][] = [
     ['header', 'From: Me <me@example.net>'],
     ['header', 'Precedence: Bulk'],
   ];
-  const ask = (more: string[][]) =>
+  const ask = (more: [string, string][]) =>
     sendoff.api(`/api/explain?${new URLSearchParams([...Object.entries(mail), ...more])}`);
   expect(await ask([...header, ['size', '3000']])).toMatchObject({
     rule: 'bulk',
