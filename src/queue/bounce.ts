@@ -6,8 +6,9 @@ import type { Failure } from '../delivery/failure.ts';
 import { buildDsn } from '../mail/dsn.ts';
 import type { DsnRecipient } from '../mail/dsn-input.ts';
 import { type Original, readOriginal } from '../mail/dsn-original.ts';
-import type { Message } from '../mail/envelope.ts';
+import type { Address, Message } from '../mail/envelope.ts';
 import type { NewMessage } from '../spool/spool.ts';
+import { accept } from './acceptance.ts';
 import { type Added, tellAdded } from './accepted.ts';
 import { headerOf, keptHeader } from './content.ts';
 import { enqueue } from './enqueue.ts';
@@ -119,7 +120,15 @@ function reportTo(
   // A double bounce: the postmaster's, unless it is the postmaster who cannot be reached.
   const { postmaster } = house;
   const own = message.origin === 'dsn' && kind === 'failed';
-  return own && postmaster !== null && !message.recipients.includes(postmaster) ? postmaster : null;
+  return own && postmaster !== null && !wentTo(house, message, postmaster) ? postmaster : null;
+}
+
+/** Whether the report went to this address already, whatever rewriting and rules make of it. */
+function wentTo(house: House, report: Message, address: Address): boolean {
+  const again = accept({ ...report, recipients: [address] }, placementContext(house));
+  const own = again.parts.filter(({ isQuiet }) => !isQuiet).flatMap(({ recipients }) => recipients);
+  const becomes = [address, ...own.map((index) => again.message.recipients[index])];
+  return report.recipients.some((to) => becomes.includes(to));
 }
 
 function dsnRecipient(message: Message, one: Undelivered): DsnRecipient {

@@ -50,6 +50,29 @@ test.each([
   }
 });
 
+test.each([
+  [
+    'an alias',
+    'rewrite: { recipients: { pm@example.net: [ann@example.org, bob@example.org] } }',
+    'bob@example.org',
+  ],
+  ['a redirect', 'rules: [{ when: { to: example.net }, redirect: qa@example.org }]', 'qa@example.org'],
+  ['nothing', 'rules: []', 'pm@example.net'],
+])(
+  'a report to the postmaster ends with the postmaster, whom %s makes somebody else',
+  async (_, yaml, last) => {
+    const { spool } = await openSpool(temporaryFolder());
+    const house = { ...openHouse(spool, policyFrom(`${yaml}\n`)), postmaster: 'pm@example.net' };
+    const undelivered = [{ index: 0, failure: FAILURE, attempts: 1, expires: 1 }];
+    const first = await spool.commit(mail(spool, { message: { from: '', origin: 'dsn' } }));
+    const dsn = await report(house, 'failed', first, undelivered);
+    expect(dsn?.message.recipients).toContain(last);
+    if (!dsn) throw new Error('the postmaster hears');
+    const second = await spool.commit(dsn);
+    expect(await report(house, 'failed', second, undelivered)).toBeNull();
+  },
+);
+
 test('an entry that lost a recipient is another one, though its times and attempts are the same', async () => {
   const { spool } = await openSpool(temporaryFolder());
   const house = openHouse(spool);
