@@ -145,6 +145,8 @@ function holderOf(
       return itemAt('rules', about.index, about.keys ?? [], files);
     case 'warmup':
       return itemAt('warmup', about.index, ['source'], files);
+    case 'quota':
+      return itemAt('quotas', about.index, [], files);
     case 'policy':
       return { file: files.at(-1), path: ['rules'] };
     case 'route':
@@ -161,7 +163,12 @@ function holderOf(
 }
 
 /** `keys` in the item with this number among those of all files. */
-function itemAt(section: 'rules' | 'warmup', index: number, keys: Path, files: readonly PolicyFile[]) {
+function itemAt(
+  section: 'rules' | 'warmup' | 'quotas',
+  index: number,
+  keys: Path,
+  files: readonly PolicyFile[],
+) {
   let left = index;
   for (const file of files) {
     const items = listIn(file, section).length;

@@ -67,7 +67,7 @@ function namesUnder(file: PolicyFile, section: (typeof namedSections)[number]): 
   return isRecord(named) ? Object.keys(named) : [];
 }
 
-export function listIn(file: PolicyFile, section: 'rules' | 'warmup'): readonly unknown[] {
+export function listIn(file: PolicyFile, section: 'rules' | 'warmup' | 'quotas'): readonly unknown[] {
   const list = isRecord(file.data) ? file.data[section] : undefined;
   return Array.isArray(list) ? list : [];
 }

@@ -11,7 +11,7 @@ export interface Doubt {
     | { readonly kind: 'route'; readonly name: string }
     | { readonly kind: 'schedule'; readonly name: string }
     /** In the order of all files. */
-    | { readonly kind: 'warmup'; readonly index: number }
+    | { readonly kind: 'warmup' | 'quota'; readonly index: number }
     | { readonly kind: 'policy' };
   readonly message: string;
 }
@@ -24,6 +24,7 @@ export function doubtsAbout(policy: Policy, data: Pick<PolicyData, 'rules' | 're
     ...unusedRoutes(policy),
     ...unusedSchedules(data),
     ...unusedWarmups(policy, data),
+    ...idleQuotas(policy),
   ];
 }
 
@@ -70,5 +71,15 @@ function unusedWarmups({ routes }: Policy, { warmup }: Pick<PolicyData, 'warmup'
       ? `no route has the source ${source}`
       : `${source} is warmed up already: the first one counts`;
     return [{ about: { kind: 'warmup', index }, message: why }];
+  });
+}
+
+/** Budgets that no mail comes under. */
+function idleQuotas({ senderQuotas }: Policy): Doubt[] {
+  return senderQuotas.flatMap((quota, index): Doubt[] => {
+    const about = { kind: 'quota', index } as const;
+    if (quota.of === 'user') return [{ about, message: 'never reached: nobody can log in in this version' }];
+    const isOfNobody = quota.for?.patterns.every((pattern) => pattern === '<>') === true;
+    return isOfNobody ? [{ about, message: 'never reached: the null sender has no quota' }] : [];
   });
 }

@@ -275,3 +275,48 @@ test('rules that no mail reaches, open ends and unused routes are warnings', () 
     'policy.yaml:2:1 rules: mail that no rule ends takes the route direct: say so in a last rule',
   ]);
 });
+
+test('addresses of ours: mistakes in pools and warm-ups, and one that no route leaves from', () => {
+  const route = (sources: string) => `routes: { direct: { via: mx, sources: [${sources}] } }\n`;
+  const twice = '{ address: "2001:DB8::0:1" }, { address: "2001:db8::1" }';
+  expect(errorsOf(route(twice))).toEqual([
+    expect.stringMatching(
+      /^policy.yaml:1:\d+ routes.direct.sources\[1\].address: this address is in the list already$/,
+    ),
+  ]);
+  const warmup = (start: string, perDay: string) =>
+    `  - { source: 192.0.2.10, start: ${start}, perDay: ${perDay} }\n`;
+  const wrong = ['2026-02-30', '1.12.2026'].map((start) => warmup(start, '[50]')).join('');
+  expect(errorsOf(`warmup:\n${wrong}${warmup('2026-12-01', '[]')}${warmup('2026-12-01', '[0, 1]')}`)).toEqual(
+    [
+      'policy.yaml:2:34 warmup[0].start: "2026-02-30" is not a date such as 2026-12-01',
+      'policy.yaml:3:34 warmup[1].start: "1.12.2026" is not a date such as 2026-12-01',
+      'policy.yaml:4:54 warmup[2].perDay: needs a number for the first day at least',
+      'policy.yaml:5:55 warmup[3].perDay[0]: must be 1 or more',
+    ],
+  );
+  const files = {
+    '1.yaml': `${route('{ address: 192.0.2.10 }')}warmup:\n${warmup('2026-12-01', '[50]')}`,
+    '2.yaml': `warmup:\n${warmup('2026-11-01', '[10]')}  - { source: 192.0.2.11, start: 2026-12-01, perDay: [5] }\n`,
+  };
+  expect(warningsOf(files)).toEqual([
+    '2.yaml:2:7 warmup[0].source: 192.0.2.10 is warmed up already: the first one counts',
+    '2.yaml:3:7 warmup[1].source: no route has the source 192.0.2.11',
+  ]);
+});
+
+test('quotas that no mail comes under', () => {
+  const quotas = [
+    '{ of: sender, max: 5/day, over: hold }',
+    '{ of: user, max: 5/day, over: defer }',
+    '{ of: sender, max: 5/day, over: defer, for: "<>" }',
+  ];
+  expect(
+    warningsOf({
+      '1.yaml': `rules: [{ route: direct }]\nquotas:\n${quotas.map((one) => `  - ${one}\n`).join('')}`,
+    }),
+  ).toEqual([
+    '1.yaml:4:5 quotas[1]: never reached: nobody can log in in this version',
+    '1.yaml:5:5 quotas[2]: never reached: the null sender has no quota',
+  ]);
+});
