@@ -1,6 +1,11 @@
 // What differs between two policies: by name, in the words of the file, without secrets.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { loadPolicy } from '../../../src/config/load-policy.ts';
 import { diffPolicies } from '../../../src/policy/diff.ts';
+import { temporaryFolder } from '../../harness/folder.ts';
 import { policyFrom } from '../../harness/policy.ts';
 
 const OLD = `
@@ -76,4 +81,16 @@ test('another password is another secret, and is not shown', () => {
   const routes =
     'routes: { new: { via: smarthost, hosts: [x.example], auth: { user: u, password: hidden } } }';
   expect(told('', `${routes}\nrules: [{ route: new }]`).join()).not.toContain('hidden');
+});
+
+test('no section of the language is left out', () => {
+  const reference = readFileSync(new URL('../../../config/policy-reference.yaml', import.meta.url), 'utf8');
+  const names = [...reference.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name, 'secret']);
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'policy.yaml'), reference);
+  const loaded = loadPolicy(join(folder, 'policy.yaml'), { environment: Object.fromEntries(names) });
+  if ('problems' in loaded) throw new Error(loaded.problems.map(({ message }) => message).join());
+  const sections = diffPolicies(policyFrom(''), loaded.policy).map(({ section }) => section);
+  const { tests: _, ...written } = parse(reference) as Record<string, unknown>;
+  expect([...new Set(sections)].sort()).toEqual(Object.keys(written).sort());
 });

@@ -1,5 +1,6 @@
 // Queued mail under another policy: what moves, what is let go, what is left alone.
 import { expect, test } from 'vitest';
+import { nextClaim } from '../../../src/queue/claims.ts';
 import { review } from '../../../src/queue/review.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
@@ -63,4 +64,20 @@ test('another expiry and other warnings count from now on', async () => {
   const before = spool.message(id)?.arrived ?? 0;
   await review(house, null);
   expect(spool.entries(id)).toMatchObject([{ expires: before + 48 * HOUR, nextWarning: before + HOUR }]);
+});
+
+test('a claim outside of the window is put off to its opening; inside it is handed out', async () => {
+  const { spool } = await openSpool(temporaryFolder());
+  const house = openHouse(spool, policyFrom(NIGHT.replace('nights', 'all')));
+  house.clock.advance(NOON - house.clock.now());
+  const due = NOON - HOUR;
+  const { id } = await spool.commit(mail(spool, { destinations: { 'direct example.com': 1 }, due }));
+  const destination = house.destinations.of('direct example.com');
+  expect(await nextClaim(house, destination)).toBeNull();
+  expect(spool.entries(id)).toMatchObject([{ due: NOON + 10 * HOUR, ready: due, attempts: 0 }]);
+  expect(spool.isClaimed({ id, seq: 0 })).toBe(false);
+  house.clock.advance(10 * HOUR);
+  const routed = await nextClaim(house, destination);
+  expect(routed?.claim.entry.id).toBe(id);
+  routed?.claim.release();
 });
