@@ -9,10 +9,13 @@ import { BEAT, RELEASE, TAKE } from './slot-scripts.ts';
 /** How long the slots of a daemon that died stay taken: a stall of the machine is shorter, patience is not. */
 const LEASE_MS = 15_000;
 
-/** Leases are renewed, and those who wait look again, this often. */
+/** Leases are renewed this often. */
 const BEAT_MS = 1_000;
 
-/** A place in the line is kept as long as three beats: one may be lost. */
+/** Who waits looks again this often: a slot that came free elsewhere is nobody's until it is seen. */
+const LOOK_MS = 250;
+
+/** A place in the line is kept this long without a word: some beats may be lost. */
 const PATIENCE_MS = 3_000;
 
 /** After an absence of Redis every daemon has had two beats in which to say what it holds. */
@@ -197,7 +200,8 @@ export class Slots {
     } catch {
       if (this.#redis === 'there') this.#redis = 'away';
     }
-    if (!this.#stopped) this.#timer = clock.after(BEAT_MS, () => void this.#beat());
+    if (!this.#stopped)
+      this.#timer = clock.after(waited.size > 0 ? LOOK_MS : BEAT_MS, () => void this.#beat());
   }
 
   #hear(keys: readonly LimitKey[], answer: readonly number[]): void {
