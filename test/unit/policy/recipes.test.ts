@@ -182,6 +182,19 @@ function sentUnder(policy: Policy, row: Row): Row {
   };
 }
 
+/** Whom the mail goes to in the end, copies and added fields behind the address. */
+function takenThen(policy: Policy, row: Row): Row {
+  const { 'Given from': From = '', 'Given to': to = '' } = row;
+  const given = { ...messageOf({ From }), recipients: to.split(', ') };
+  const { message, entries } = enqueue(given, contextAfter(policy, row, given.arrived));
+  const texts = message.recipients.map((address, index) => {
+    const { edit, quiet } = entries.find(({ recipients }) => recipients.includes(index)) ?? {};
+    const said = [...(quiet ? ['copy'] : []), ...(edit?.add ?? []).map(({ name }) => `+${name}`)];
+    return said.length === 0 ? address : `${address} (${said.join(', ')})`;
+  });
+  return { ...row, 'Leaves from': message.from || '<>', 'Goes to': texts.join(', ') };
+}
+
 test('every file on the page is a recipe with lines to check', () => {
   expect(recipes.length).toBeGreaterThanOrEqual(10);
   expect(page.match(/^```yaml$/gm)).toHaveLength(recipes.length);
@@ -192,6 +205,7 @@ test.each(recipes)('$title', ({ yaml, rows }) => {
   const policy = policyOf(yaml);
   const found = rows.map((row) => {
     if ('Domain' in row) return siteThen(policy, row);
+    if ('Goes to' in row) return takenThen(policy, row);
     if ('Source' in row) return warmupThen(policy, row);
     if ('Address' in row) return sourceThen(policy, row);
     if ('Sender' in row) return sentUnder(policy, row);
