@@ -41,8 +41,10 @@ const clock = '\\d{1,2}:[0-5]\\d:[0-5]\\d(?! ?(?:[ap]m\\b|utc|gmt|[+-]\\d))';
 const bare = '\\d{1,6}(?=[ ]?(?:$|[.,;)\\]]))(?![.,:]\\d)';
 
 const some = '(?:at least |about |approximately |around |another |the next |roughly |~ ?)?';
-const amount = `${some}(?<amount>${counted}|${clock})`;
-const seconds = `${some}(?<amount>${counted}|${clock}|${bare})`;
+/** Of `10-15 minutes` the later. */
+const range = '(?:\\d{1,4} ?(?:-|to) ?(?=\\d))?';
+const amount = `${some}${range}(?<amount>${counted}|${clock})`;
+const seconds = `${some}${range}(?<amount>${counted}|${clock}|${bare})`;
 
 const again = '(?:again|retry|come back|resend|resubmit|reconnect)';
 const later = '(?:try|trying|later|back|available|reconnecting)';
@@ -57,11 +59,13 @@ const wordings: readonly RegExp[] = [
   `\\bretry[-_ ]after[:= ]{1,3}${seconds}`,
   `\\b${again}\\b${near(30)}\\b(?:in|after|for|within|not before)[: ]{1,2}${seconds}`,
   `\\b${later}\\b${near(12)}\\b(?:in|after)[: ]{1,2}${seconds}`,
+  `\\b(?:next (?:attempt|try|retry|delivery)|resets?)\\b${near(20)}\\b(?:in|after) ${amount}`,
+  `\\b(?:retry|later|again): ${amount}`,
   `\\b(?:allowed|accepted|possible) (?:again )?(?:only )?after ${amount}`,
   `\\bwait(?:ing)?(?: (?:for|until))?:? ${seconds}`,
   `\\bgr[ea]y-? ?list\\w*\\b${near(40)}\\b${amount}(?! ago)`,
   `\\b(?:blocked|deferred|delayed|rejected|refused|suspended|banned|locked|limited|throttled)\\b${near(20)}\\bfor ${amount}`,
-  `\\b(?<amount>${counted}|${clock}) (?:later|left|remaining|to go|(?:before|until) (?:re-?try|try|send|the next|next|you|attempt))`,
+  `\\b(?<amount>${counted}|${clock}) (?:later|left|remaining|to go|from now|(?:before|until) (?:re-?try|try|send|the next|next|you|attempt))`,
   `\\b(?:reessaye[rz]|nouveau|essai)\\b${near(30)}\\b(?:dans|apres) ${amount}`,
   `\\b(?:in|nach) (?<amount>${counted})${near(12)}\\b(?:erneut|wieder|nochmals?|versuch)`,
   `\\b(?:erneut|wieder|nochmals?|versuch\\w*)\\b${near(20)}\\b(?:in|nach) ${amount}`,
