@@ -103,3 +103,20 @@ test('a queued recipient: its present route and why, its own due time, the site 
   const forced = explainQueued(here, { ...queued, routeOverride: 'provider' }, waiting, 0);
   expect(forced.present).toMatchObject({ route: 'provider', reason: 'the operator chose it' });
 });
+
+test('a window and a hold by the time of day are told, and the next attempt is at the opening', async () => {
+  const rules = (more: string): string => `rules: [{ name: night, ${more} }, { name: rest, route: direct }]`;
+  const explained = async (more: string) =>
+    explainNew({ ...(await house()), policy: () => policyFrom(rules(more)) }, mail);
+  const opening = new Date(NOW + 10 * HOUR).toISOString();
+  expect(await explained('window: { hours: 22:00-06:00, zone: UTC }, bounces: none')).toMatchObject({
+    window: '22:00-06:00 UTC',
+    bounces: 'nobody',
+    hold: null,
+    present: { route: 'direct', next: opening },
+  });
+  expect(await explained('when: { time: { hours: 06:00-22:00, zone: UTC } }, hold: later')).toMatchObject({
+    hold: 'later',
+    present: null,
+  });
+});
