@@ -1,6 +1,7 @@
 // A site that leaves a route and comes back to it: what the house does about it.
 // claims.ts and run.ts tell of attempts, detours.ts decides, recall.ts and timers.ts keep it going.
 // Never holds up an attempt: notes, events and the review of queued mail follow by themselves.
+import { pause } from '../clock/clock.ts';
 import type { Decision, Policy } from '../policy/policy.ts';
 import type { Change, Claim } from '../spool/spool.ts';
 import { type Detour, detourText, type Way, wayName } from './detours.ts';
@@ -13,6 +14,9 @@ import { onItsWay } from './ways.ts';
 
 /** Beginning of the names of the spool's notes. */
 const NOTES = 'detour ';
+
+/** What was placed a moment ago is in the spool by then. */
+const COMMITTED_MS = 1_000;
 
 /** lmdb takes 1978 octets. A site with so many hosts is left all the same, and a restart forgets it. */
 const LONGEST_NOTE = 1024;
@@ -28,7 +32,7 @@ export function aboutToTry(house: House, claim: Claim, decision: Decision): Chan
   const now = house.clock.now();
   const passed = entry.doubt ? null : house.detours.passed(way, entry.id, list, now);
   if (passed) return { put: [withDue(entry, passed.until)] };
-  house.detours.takes(way, entry.id, list, now);
+  if (house.detours.takes(way, entry.id, list, now)) void letOthersPass(house, way);
   return null;
 }
 
@@ -86,7 +90,7 @@ function leave(house: House, detour: Detour): void {
   house.observer.event({ event: 'route-left', route, site, class: failureClass, reason, messages, until });
   alarm(house, detour);
   note(house, [detour], detour);
-  reviewWay(house, detour).catch((error: unknown) => warn(house, error));
+  void moveAll(house, detour);
 }
 
 function alarm({ alarms }: House, detour: Detour): void {
@@ -113,7 +117,20 @@ function note(house: House, ways: readonly Way[], value: Detour | null): void {
   house.spool.change({ notes }).catch((error: unknown) => warn(house, error));
 }
 
-/** Mail that waits to go this way takes the next one. */
+/**
+ * Others that came after the detour's time were placed here too, and must not wait for what the one finds
+ * out; some of them are still on their way to the disk.
+ */
+async function letOthersPass(house: House, way: Way): Promise<void> {
+  await moveAll(house, way);
+  if (await pause(house.clock, COMMITTED_MS, house.stopping)) await moveAll(house, way);
+}
+
+/** Mail that waits to go this way takes the next one. Never rejects. */
+async function moveAll(house: House, way: Way): Promise<void> {
+  await reviewWay(house, way).catch((error: unknown) => warn(house, error));
+}
+
 async function reviewWay(house: House, way: Way): Promise<void> {
   const policy = house.policy();
   for (const { key, route, domain, site } of [...house.destinations.all()]) {

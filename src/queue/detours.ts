@@ -72,11 +72,13 @@ export class Detours {
     return { reason: detourText(left.detour, canary.id), until: canary.since + CANARY_MS };
   }
 
-  /** The message is about to take the way: the first one after the detour's time tries it for all others. */
-  takes(way: Way, id: QueueId, list: RouteList, now: number): void {
+  /** The message is about to take the way. True: it is the first one after the detour's time, and tries it for all. */
+  takes(way: Way, id: QueueId, list: RouteList, now: number): boolean {
     const left = this.#left.get(wayName(way));
-    if (!left || !isFor(left.detour, list) || isInShare(id, list)) return;
-    if (isOver(left.detour, now) && !isAlive(left.canary, now)) left.canary = { id, since: now };
+    if (!left || !isFor(left.detour, list) || isInShare(id, list)) return false;
+    if (!isOver(left.detour, now) || isAlive(left.canary, now)) return false;
+    left.canary = { id, since: now };
+    return true;
   }
 
   /**

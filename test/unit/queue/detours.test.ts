@@ -118,9 +118,11 @@ test('only mail counts, and only mail leaves, whose rule remembers, falls back o
 test('after its time one message tries; then all others may, or it is remembered again', () => {
   const { detours, attempt, isPassed } = left();
   const over = START + HOUR;
-  expect(isPassed(over - 1)).toBe(true);
+  expect([isPassed(over - 1), detours.takes(here, 'early', rule, over - 1)]).toEqual([true, false]);
   expect(isPassed(over)).toBe(false);
-  detours.takes(here, 'canary', rule, over);
+  expect(detours.takes(here, 'canary', list(null), over)).toBe(false);
+  expect(detours.takes(here, 'canary', rule, over)).toBe(true);
+  expect(detours.takes(here, 'other', rule, over)).toBe(false);
   expect([isPassed(over, { id: 'canary' }), isPassed(over)]).toEqual([false, true]);
   expect(detours.passed(here, 'new', rule, over)).toEqual({
     reason: 'site x left route direct: blocked, 3 messages in a row; canary tries it now',
