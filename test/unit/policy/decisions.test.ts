@@ -28,7 +28,8 @@ const additions: readonly object[] = [{ tag: 'a' }, { tag: ['b', 'c'] }, { prior
 
 function someRules(chance: Chance): RuleText[] {
   return chance.list(1, 8, () => ({
-    when: someWhen(chance, 1),
+    // Tags are what ties rules together: one in three looks at them alone.
+    when: chance.int(3) === 0 ? { tag: chance.pick(['a', 'b', 'c']) } : someWhen(chance, 1),
     ...chance.pick(chance.int(2) === 0 ? endings : additions),
   }));
 }
