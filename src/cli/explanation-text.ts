@@ -110,12 +110,13 @@ const whys: Readonly<Record<SiteView['by'], string>> = {
 
 function siteText(site: SiteView | null): string {
   if (site === null) return 'not known: nobody looked up its MX hosts';
-  const { name, by, connections, rate, connectionRate, messagesPerConnection, ip } = site;
+  const { name, by, shipped, connections, rate, connectionRate, messagesPerConnection, ip } = site;
   const parts = [count(connections, 'connection', 'connections'), `${messagesPerConnection} messages each`];
   if (rate !== null) parts.push(rate);
   if (connectionRate !== null) parts.push(`connections ${connectionRate}`);
   if (ip !== null) parts.push(`IPv${ip} only`);
-  return plain(`${name}, ${whys[by]}: ${parts.join(', ')}`);
+  const from = shipped ? ', as it ships' : '';
+  return plain(`${name}, ${whys[by]}${from}: ${parts.join(', ')}`);
 }
 
 function presentFields(present: Present, now: number): Field[] {

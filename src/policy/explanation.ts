@@ -63,6 +63,8 @@ export interface SiteView {
   readonly name: string;
   /** What put the domain there: its name, its MX hosts, or no rule at all. */
   readonly by: 'domain' | 'mx' | 'default';
+  /** Its numbers come with the package. */
+  readonly shipped: boolean;
   readonly connections: number;
   /** `300/minute`. */
   readonly rate: string | null;
@@ -188,11 +190,12 @@ function siteView(policy: Policy, to: string, byMx: Site | null): SiteView | nul
   const byDomain = domainSiteOf(policy, to.slice(to.lastIndexOf('@') + 1).toLowerCase());
   const site = byDomain ?? byMx;
   if (site === null) return null;
-  const named = policy.siteRules.some((rule) => rule.site.name === site.name);
+  const rule = policy.siteRules.find((one) => one.site.name === site.name);
   const { name, connections, rate, connectionRate, messagesPerConnection, ip } = site;
   return {
     name,
-    by: byDomain !== null ? 'domain' : named ? 'mx' : 'default',
+    by: byDomain !== null ? 'domain' : rule ? 'mx' : 'default',
+    shipped: rule?.shipped ?? false,
     connections,
     rate: rateText(rate),
     connectionRate: rateText(connectionRate),

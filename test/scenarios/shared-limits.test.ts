@@ -58,7 +58,8 @@ test('two daemons hold a rate together within 5 %, and no half second has more t
   const receiver = await network().receiver({ script: { mail } }, 'paced.test');
   await Promise.all(both.map((sendoff) => sendMany(sendoff, receiver, 50)));
   await receiver.peer.received(100);
-  const pace = (99 * 1000) / ((times[99] ?? 0) - (times[0] ?? 0));
+  // The first ones find out that the receiver answers; after them all connections have work.
+  const pace = (70 * 1000) / ((times[99] ?? 0) - (times[29] ?? 0));
   expect(pace).toBeGreaterThan(38);
   expect(pace).toBeLessThan(42);
   const most = times.map((from, i) => times.slice(i).filter((at) => at < from + 500).length);

@@ -148,3 +148,38 @@ test('while Redis is away nothing is taken; what was taken is known again when i
   });
   expect(full).toBe('site s');
 });
+
+/** The same numbers in each run. */
+function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state * 48_271) % 0x7fffffff;
+    return state % below;
+  };
+}
+
+test.each([1, 2, 3])('three daemons at random: never more than a limit allows (seed %i)', async (seed) => {
+  const next = random(seed);
+  const limits = [site(4), route(6)];
+  const daemons = [await daemon(), await daemon(), await daemon()];
+  const open = daemons.map((): Slot[] => []);
+  for (let step = 0; step < 200; step++) {
+    const n = next(3);
+    const { slots } = daemons[n] as Daemon;
+    const mine = open[n] as Slot[];
+    if (next(2) === 0) mine.splice(next(mine.length + 1), 1)[0]?.release();
+    else {
+      const wanted = next(3) === 0 ? limits : [limits[next(2)] as ConnectionLimit];
+      const taking = await slots.take(wanted);
+      if ('slot' in taking) mine.push(taking.slot);
+      else
+        expect('full' in taking && limits.map(({ key }) => key)).toContain('full' in taking && taking.full);
+    }
+    for (const { key, connections } of limits) {
+      const held = daemons.reduce((sum, one) => sum + one.slots.taken(key), 0);
+      expect(held).toBeLessThanOrEqual(connections);
+    }
+  }
+  for (const slot of open.flat()) slot.release();
+  await until('an empty table', async () => (await members()).length === 0);
+});

@@ -67,5 +67,10 @@ test('a site is known by its domain without a look-up, by MX hosts only after on
     ip: 4,
   });
   expect(byMx('fast.example', ['mx.fast.example'])).toMatchObject({ name: 'mx.fast.example', by: 'default' });
-  expect(byMx('slow.example', ['mx1.google.com'])).toMatchObject({ name: 'slow', by: 'domain' });
+  expect(byMx('slow.example', ['mx1.google.com'])).toMatchObject({
+    name: 'slow',
+    by: 'domain',
+    shipped: false,
+  });
+  expect(byMx('fast.example', ['mta5.am0.yahoodns.net'])).toMatchObject({ name: 'yahoo', shipped: true });
 });
