@@ -8,13 +8,14 @@ import { decide } from '../policy/evaluate.ts';
 import { explainArrival, explainQueuedMail } from '../policy/explanation.ts';
 import { nextOpening } from '../policy/hours.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
+import type { RouteChoice } from '../policy/routing.ts';
 import { siteNamed } from '../policy/sites.ts';
 import { type Destination, standing } from './destinations.ts';
-import type { QueueEntry } from './entry.ts';
+import { parseDestination, type QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { currentLevels, levels } from './levels.ts';
 import type { Explanation, Present, Waiting } from './operations.ts';
-import { factsOf, type Placed, routeChoice } from './placement.ts';
+import { factsOf, type Placed, routeChoice, stageOf } from './placement.ts';
 import { destinationOf, sourceFor } from './pools.ts';
 import { quotaLevels } from './quota-views.ts';
 import type { Origin } from './quotas.ts';
@@ -58,10 +59,11 @@ export function explainQueued(house: House, message: Message, entry: QueueEntry,
   const policy = house.policy();
   const to = message.recipients[index] ?? '';
   const facts = factsOf(message, to, entry.tags ?? [], placementContext(house));
-  const decision = decide(policy, facts, 'queued');
+  const stage = stageOf(entry);
+  const decision = decide(policy, facts, stage);
   const site = knownSite(house, policy, decision, to);
   const present = presentOf(house, message, decision, to, entry, site);
-  return { ...explainQueuedMail(policy, facts, site), present };
+  return { ...explainQueuedMail(policy, facts, site, stage), present };
 }
 
 /** The direct route of the list whose site is asked for. */
@@ -101,7 +103,8 @@ function presentOf(
 ): Present | null {
   if (decision.ending.kind !== 'route') return null;
   const context = placementContext(house);
-  const { route: name, reason: why } = routeChoice(message, decision, to, entry, context);
+  const choice = routeChoice(message, decision, to, entry, context);
+  const { route: name } = choice;
   const route = context.policy.routes.get(name);
   if (!route || route.via === 'discard') return null;
   const { address: source, reason } = sourceFor(message, name, to, entry, context);
@@ -118,7 +121,7 @@ function presentOf(
   return {
     route: name,
     source,
-    reason: reason === null ? why : `${why}; ${reason}`,
+    reason: [choice.reason, cameBy(choice, entry), reason].filter((part) => part !== null).join('; '),
     state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
     limits: levels(house, { route, site, source }),
@@ -128,6 +131,12 @@ function presentOf(
     slowed: slowedThere(house, route, site, now),
     next: entry?.hold ? null : new Date(next).toISOString(),
   };
+}
+
+/** What brought mail to the route that it is on, where that is not the first of its list; null: nothing did. */
+function cameBy({ route, index }: RouteChoice, entry: QueueEntry | null): string | null {
+  if (index < 1 || !entry?.routeReason || parseDestination(entry.destination).route !== route) return null;
+  return `it came there: ${entry.routeReason}`;
 }
 
 function slowedThere({ slowdowns }: House, { via }: Route, site: Site | null, now: number): Waiting | null {

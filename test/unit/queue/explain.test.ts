@@ -98,6 +98,14 @@ test('a queued recipient: its present route and why, its own due time, the site 
   const view = explainQueued(here, queued, waiting, 0);
   expect(view).toMatchObject({ site: { name: 'big', by: 'mx', rate: '60/minute' } });
   expect(view.present).toMatchObject({ reason: 'no reason to leave it', next: new Date(due).toISOString() });
+  const moved = {
+    ...waiting,
+    destination: 'provider',
+    routeReason: 'fallback from direct: blocked, for good',
+  };
+  expect(explainQueued(here, queued, moved, 0).present?.reason).toBe(
+    'no reason to leave it; it came there: fallback from direct: blocked, for good',
+  );
   const hold = { reason: 'asked to', since: 0, by: 'operator' as const };
   expect(explainQueued(here, queued, { ...waiting, hold }, 0).present?.next).toBeNull();
   const forced = explainQueued(here, { ...queued, routeOverride: 'provider' }, waiting, 0);
