@@ -10,6 +10,7 @@ import { formatProblem } from '../../../src/config/problem.ts';
 import { formatDuration, formatRate, parseDuration, parseSize } from '../../../src/config/quantities.ts';
 import type { Message } from '../../../src/mail/envelope.ts';
 import type { RouteAuth } from '../../../src/policy/auth.ts';
+import { backoffFor } from '../../../src/policy/backoff.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { quotaText, spanAt } from '../../../src/policy/quota.ts';
@@ -138,6 +139,32 @@ function routeThen(policy: Policy, row: Row): Row {
   return { ...row, Host: hosts.join(', '), TLS: route.tls, Login: loginOf(route.auth) };
 }
 
+/** The three limits that providers have. */
+function paceThen(policy: Policy, row: Row): Row {
+  const route = policy.routes.get(row.Route ?? '');
+  if (route?.via !== 'smarthost') throw new Error(`${row.Route} is no smarthost`);
+  const { rate, quotas, recipients } = route;
+  const { Host = '' } = routeThen(policy, row);
+  const [quota] = quotas;
+  if (quota?.window.kind !== 'rolling' || quotas.length > 1) throw new Error('not one rolling window');
+  return {
+    ...row,
+    Host,
+    Messages: rate ? formatRate(rate) : 'none',
+    'Recipients in all': `${quota.max} in ${formatDuration(quota.window.length)}`,
+    'Of one message': `${recipients}`,
+  };
+}
+
+/** What a reply of this host means for its site. */
+function backoffThen(policy: Policy, row: Row): Row {
+  const { backoff } = siteOf(policy, 'a.example', [row.At ?? '']);
+  const action = backoffFor(backoff, row.Reply ?? '')?.action;
+  const time = formatDuration(action?.ms ?? 0);
+  const slow = action?.kind === 'slow' ? `slow to ${action.to * 100}% for ${time}` : `suspended for ${time}`;
+  return { ...row, 'What follows': action ? slow : 'nothing' };
+}
+
 /** When the window of a route's quota opens. */
 function windowThen(policy: Policy, row: Row): Row {
   const route = policy.routes.get(row.Route ?? '');
@@ -209,6 +236,8 @@ test.each(recipes)('$title', ({ yaml, rows }) => {
     if ('Source' in row) return warmupThen(policy, row);
     if ('Address' in row) return sourceThen(policy, row);
     if ('Sender' in row) return sentUnder(policy, row);
+    if ('Reply' in row) return backoffThen(policy, row);
+    if ('Of one message' in row) return paceThen(policy, row);
     if ('Quota' in row) return windowThen(policy, row);
     return 'Route' in row ? routeThen(policy, row) : mailThen(policy, row);
   });
