@@ -2,11 +2,13 @@
 // claims.ts and run.ts tell of attempts, detours.ts decides, recall.ts and timers.ts keep it going.
 // Never holds up an attempt: notes, events and the review of queued mail follow by themselves.
 import { pause } from '../clock/clock.ts';
+import { isOfSource } from '../delivery/failure.ts';
 import type { Decision, Policy } from '../policy/policy.ts';
 import type { Change, Claim } from '../spool/spool.ts';
 import { type Detour, detourText, type Way, wayName } from './detours.ts';
 import { withDue } from './entry.ts';
 import type { House } from './house.ts';
+import { hasUntried } from './pools.ts';
 import { review } from './review.ts';
 import type { RecipientOutcome } from './settle.ts';
 import { lookUpSites } from './site-lookup.ts';
@@ -44,11 +46,18 @@ export function tried(
   outcomes: Iterable<RecipientOutcome>,
 ): void {
   const mail = onItsWay(house, claim, decision);
-  if (!mail) return;
+  const all = [...outcomes];
+  // A way is not shut as long as mail may get through from another address of ours.
+  if (!mail || isOfOneSource(house.policy(), claim, all)) return;
   const { way, list } = mail;
-  const move = house.detours.learn(way, { id: claim.entry.id, outcomes, list, now: house.clock.now() });
+  const move = house.detours.learn(way, { id: claim.entry.id, outcomes: all, list, now: house.clock.now() });
   if (move?.kind === 'left') leave(house, move.detour);
   else if (move) end(house, [move.detour], 'delivery');
+}
+
+function isOfOneSource(policy: Policy, { entry }: Claim, outcomes: readonly RecipientOutcome[]): boolean {
+  const isFailure = (one: RecipientOutcome): boolean => one.kind === 'failed' && isOfSource(one.failure);
+  return hasUntried(policy, entry) && outcomes.every(isFailure);
 }
 
 /** Puts in force again what the notes of an earlier process say, as far as the policy still wants it. */

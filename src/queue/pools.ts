@@ -58,3 +58,9 @@ export function sourceIn(
   if (address === null) return sources.length === 0 ? null : undefined;
   return sources.find((one) => one.address === address);
 }
+
+/** Whether the route has an address that the entry was not blocked from yet, beside its own. */
+export function hasUntried({ routes }: Policy, { destination, avoids = [] }: QueueEntry): boolean {
+  const { route, source } = parseDestination(destination);
+  return sourcesOf(routes.get(route)).some(({ address }) => address !== source && !avoids.includes(address));
+}

@@ -8,7 +8,7 @@ import type { Claim } from '../spool/spool.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { BackOffNotes } from './backoff.ts';
 import { type Report, report, tellBorn, type Undelivered } from './bounce.ts';
-import { replacing, withDecision } from './entry.ts';
+import { parseDestination, replacing, withDecision } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { isSoftBounce, type Settlement, settle, type Verdict } from './settle.ts';
 
@@ -150,7 +150,7 @@ function attemptEvent(
     // Of several hosts that failed, the one whose answer this is.
     host: failure?.host ?? attempt.via?.host ?? null,
     ip: failure?.ip ?? attempt.via?.ip ?? null,
-    source: attempt.via?.source ?? null,
+    source: attempt.via?.source ?? parseDestination(entry.destination).source,
     tls: attempt.via?.tls ?? null,
     reply: verdict.kind === 'delivered' ? verdict.reply : (failure?.reply ?? failure?.text ?? null),
     status: failure?.status ?? '2.0.0',

@@ -9,6 +9,7 @@ import type { DestinationView, EntryView, SuspensionView, Waiting } from './oper
 import { suspensionOfEntry } from './put-off.ts';
 import { passedByQuota } from './quotas.ts';
 import type { Suspension } from './suspensions.ts';
+import { passedByWarmup } from './warmups.ts';
 import { waitsForWindow } from './window.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -20,7 +21,8 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
   const suspension = entry.hold ? null : suspensionOfEntry(house.destinations, message, entry, now);
   const waiting = suspension ? 'suspended' : 'queued';
   const of = parseDestination(entry.destination);
-  const opens = passedByQuota(house, of.route)?.until ?? 0;
+  const byWarmup = passedByWarmup(house, house.policy(), of.source, now);
+  const opens = (passedByQuota(house, of.route) ?? byWarmup)?.until ?? 0;
   return {
     id: entry.id,
     state: entry.hold ? 'held' : claimed ? 'delivering' : waiting,

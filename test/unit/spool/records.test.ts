@@ -4,7 +4,7 @@ import { type EntryTuple, packEntry, unpackEntry } from '../../../src/spool/reco
 import { entry, failure } from '../queue/setting.ts';
 
 const full = entry(2, {
-  last: failure({ host: 'mx.example.org', ours: true, retryAfter: 300_000 }),
+  last: failure({ host: 'mx.example.org', ours: true, retryAfter: 300_000, sourceTrouble: 'missing' }),
   lastAttempt: 5,
   nextWarning: 6,
   doubt: { count: 1, since: 7, cause: 'crash' },
@@ -13,17 +13,19 @@ const full = entry(2, {
   routeReason: 'the operator chose it',
   decisions: [{ at: 9, rule: 'all', route: 'direct', reason: 'first in the list' }],
   priority: 'low',
+  avoids: ['192.0.2.10'],
 });
 
 test.each([
   ['with everything', full],
   ['with nothing that can be left out', entry(1)],
+  ['of an address that did not fit', entry(1, { last: failure({ sourceTrouble: 'unfit' }) })],
 ])('an entry %s', (_name, given) => {
   expect(unpackEntry(given, packEntry(given))).toEqual(given);
 });
 
 test('an entry that was written before routes could be forced', () => {
   const old = packEntry(full).slice(0, 13) as unknown as EntryTuple;
-  const { routeOverride: _, routeReason: __, decisions: ___, priority: ____, ...rest } = full;
+  const { routeOverride: _, routeReason: __, decisions: ___, priority: ____, avoids: _____, ...rest } = full;
   expect(unpackEntry(full, old)).toEqual(rest);
 });
