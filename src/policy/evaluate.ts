@@ -19,9 +19,16 @@ import { fixedOf, settingsOf } from './settings.ts';
 
 /**
  * `acceptance`: a message comes, everything counts. `queued`: it was accepted; what acceptance does once and
- * for all is done, and rules that end in `discard` or `redirect` are passed over.
+ * for all is done, and rules that end in `discard` or `redirect` are passed over. `released`: a rule held it
+ * and an operator let it go, so rules that end in `hold` are passed over too.
  */
-export type Stage = 'acceptance' | 'queued';
+export type Stage = 'acceptance' | 'queued' | 'released';
+
+const PASSED_OVER: Readonly<Record<Stage, ReadonlySet<RuleEnding['kind']>>> = {
+  acceptance: new Set(),
+  queued: new Set(['discard', 'redirect']),
+  released: new Set(['discard', 'redirect', 'hold']),
+};
 
 /** What holds for this mail. Cheap enough for each recipient and each attempt. */
 export function decide(policy: Policy, mail: MailFacts, stage: Stage = 'acceptance'): Decision {
@@ -36,8 +43,9 @@ export function explain(policy: Policy, mail: MailFacts, stage: Stage = 'accepta
 
 function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] | null): Decision {
   const given = new Given(mail, stage);
+  const passedOver = PASSED_OVER[stage];
   for (const rule of policy.rules) {
-    if (stage === 'queued' && isOnlyForAcceptance(rule.ending)) continue;
+    if (rule.ending !== undefined && passedOver.has(rule.ending.kind)) continue;
     const stopper = given.stopperOf(rule);
     trace?.push(traceOf(rule, stopper, stage));
     if (stopper !== null) {
@@ -49,10 +57,6 @@ function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] 
   }
   trace?.push(traceOf(policy.otherwise, null, stage));
   return given.decision(policy, policy.otherwise.name, policy.otherwise.ending);
-}
-
-function isOnlyForAcceptance(ending: RuleEnding | undefined): boolean {
-  return ending?.kind === 'discard' || ending?.kind === 'redirect';
 }
 
 /** Of these a later rule's word replaces an earlier one's. */

@@ -5,7 +5,7 @@ import { formatEndpoint } from '../config/network.ts';
 import { formatDuration, formatRate, formatShare } from '../config/quantities.ts';
 import type { Priority } from '../queue/entry.ts';
 import { type ArrivalView, arrivalView, type Course, courseOf } from './course.ts';
-import { explain } from './evaluate.ts';
+import { explain, type Stage } from './evaluate.ts';
 import { hoursText } from './hours.ts';
 import type {
   Explanation,
@@ -129,8 +129,13 @@ export function explainMail(policy: Policy, mail: MailFacts, site: Site | null):
 }
 
 /** Of mail that is queued. */
-export function explainQueuedMail(policy: Policy, mail: MailFacts, site: Site | null): DecisionView {
-  return decisionView(policy, mail.to, explain(policy, mail, 'queued'), site);
+export function explainQueuedMail(
+  policy: Policy,
+  mail: MailFacts,
+  site: Site | null,
+  stage: Stage,
+): DecisionView {
+  return decisionView(policy, mail.to, explain(policy, mail, stage), site);
 }
 
 function decisionView(policy: Policy, to: string, decision: Explanation, site: Site | null): DecisionView {

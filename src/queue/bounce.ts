@@ -14,7 +14,7 @@ import { headerOf, keptHeader } from './content.ts';
 import { enqueue } from './enqueue.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { decisionFor } from './placement.ts';
+import { decisionFor, stageOf } from './placement.ts';
 
 export interface Undelivered {
   readonly index: number;
@@ -23,6 +23,7 @@ export interface Undelivered {
   readonly lastAttempt?: number;
   readonly expires: number;
   readonly tags?: readonly string[];
+  readonly released?: true;
   /** A copy that a rule made. */
   readonly quiet?: true;
 }
@@ -109,11 +110,12 @@ function reportTo(
   house: House,
   kind: 'failed' | 'delayed',
   message: Message,
-  { index, tags = [], quiet }: Undelivered,
+  undelivered: Undelivered,
 ): string | null {
+  const { index, tags = [], quiet } = undelivered;
   if (quiet) return null;
   if (message.from !== '') {
-    const { bounces } = decisionFor(message, index, tags, placementContext(house));
+    const { bounces } = decisionFor(message, index, tags, placementContext(house), stageOf(undelivered));
     if (bounces.to === 'address') return bounces.address;
     return bounces.to === 'sender' ? message.from : null;
   }

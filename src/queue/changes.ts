@@ -5,7 +5,7 @@ import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { Change } from '../spool/spool.ts';
 import { isUnchanged, report, tellBorn } from './bounce.ts';
-import { type QueueEntry, replacing, withDue } from './entry.ts';
+import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import type { QueueChange } from './operations.ts';
 import { FORCED, place } from './placement.ts';
@@ -88,13 +88,20 @@ async function hold(house: House, chosen: Chosen, reason: string): Promise<boole
   return true;
 }
 
-/** Back into the queue by the policy of today; crashes are forgiven, and a quota that held it lets it through. */
+/**
+ * Back into the queue by the policy of today; crashes are forgiven, and the quota or the rule that held it lets
+ * it through. What policy would reject by now is held again.
+ */
 async function release(house: House, chosen: Chosen): Promise<boolean> {
   const now = house.clock.now();
   const { hold, ...rest } = chosen.part;
-  const waiver = hold?.by === 'quota' ? ({ quotaWaived: true } as const) : {};
-  await placeAnew(house, chosen, { ...withDue(rest, now), crashes: 0, ...waiver });
+  await placeAnew(house, chosen, { ...withDue(rest, now), crashes: 0, ...waiverOf(hold) });
   return true;
+}
+
+function waiverOf(hold: Hold | undefined): Pick<QueueEntry, 'released' | 'quotaWaived'> {
+  if (hold?.by === 'policy') return { released: true };
+  return hold?.by === 'quota' ? { quotaWaived: true } : {};
 }
 
 /**

@@ -116,6 +116,8 @@ export interface QueueEntry extends EntryKey {
   readonly tags?: readonly string[];
   /** What rules change in the header on the way to these recipients. */
   readonly edit?: HeaderEdit;
+  /** An operator released it from the hold of a rule: no rule holds it again. */
+  readonly released?: true;
   /** An operator released it from the hold of a quota: quotas of senders neither stop nor count it. */
   readonly quotaWaived?: true;
   /** Addresses of ours from which it did not get through for their own sake, the oldest first. */

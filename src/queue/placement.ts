@@ -2,7 +2,7 @@
 // Asked when mail is queued, before each attempt and in a review; policy/ decides, this groups.
 // Never changes anything: it returns groups, the caller commits them.
 import { domainOf, type Message, type QueueId } from '../mail/envelope.ts';
-import { decide } from '../policy/evaluate.ts';
+import { decide, type Stage } from '../policy/evaluate.ts';
 import { hoursText } from '../policy/hours.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import {
@@ -140,9 +140,15 @@ export function decisionFor(
   index: number,
   tags: readonly string[],
   context: Pick<PlacementContext, 'policy' | 'now' | 'site'>,
+  stage: Stage = 'queued',
 ): Decision {
   const to = message.recipients[index] ?? '';
-  return decide(context.policy, factsOf(message, to, tags, context), 'queued');
+  return decide(context.policy, factsOf(message, to, tags, context), stage);
+}
+
+/** How far mail that is queued has come. */
+export function stageOf(entry: Pick<QueueEntry, 'released'> | null): Stage {
+  return entry?.released ? 'released' : 'queued';
 }
 
 function placeOne(
@@ -154,7 +160,7 @@ function placeOne(
 ): Placement {
   const to = message.recipients[index] ?? '';
   const recipients = [index];
-  const decision = decisions?.get(index) ?? decisionFor(message, index, tags, context);
+  const decision = decisions?.get(index) ?? decisionFor(message, index, tags, context, stageOf(entry));
   const { rule, ending } = decision;
   if (ending.kind === 'reject') return { kind: 'reject', rule, reply: ending.reply, recipients };
   if (ending.kind === 'hold') return { kind: 'hold', rule, reason: ending.reason, recipients };

@@ -2,12 +2,11 @@
 // claims.ts calls it before it places a message for an attempt, explain.ts before it explains one.
 // Never fails, and never holds a run up: what nobody tells in time counts as unknown for a while, and the mail goes on.
 import { domainOf } from '../mail/envelope.ts';
-import { decide } from '../policy/evaluate.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Claim } from '../spool/spool.ts';
 import type { QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
-import { factsOf, type Placed, type PlacementContext } from './placement.ts';
+import { decisionFor, type Placed, type PlacementContext, stageOf } from './placement.ts';
 
 /** A resolver answers within a second or not soon. */
 const LONGEST_MS = 5_000;
@@ -18,16 +17,17 @@ const MOST_WAITING = 500;
 /** Domains whose site would decide about one of these recipients, if it were known. */
 export function sitesWanted(
   message: Placed,
-  { recipients, tags = [] }: Pick<QueueEntry, 'recipients' | 'tags'>,
+  entry: Pick<QueueEntry, 'recipients' | 'tags' | 'released'>,
   context: Pick<PlacementContext, 'policy' | 'now' | 'site'>,
 ): string[] {
   if (!asksForSites(context.policy)) return [];
+  const { recipients, tags = [] } = entry;
   const wanted = new Set<string>();
   for (const index of recipients) {
     const to = message.recipients[index] ?? '';
     const domain = domainOf(to);
     if (wanted.has(domain) || context.site(domain) !== undefined) continue;
-    const { missing } = decide(context.policy, factsOf(message, to, tags, context), 'queued');
+    const { missing } = decisionFor(message, index, tags, context, stageOf(entry));
     if (missing.has('site')) wanted.add(domain);
   }
   return [...wanted];

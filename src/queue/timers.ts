@@ -10,7 +10,7 @@ import { isUnchanged, report, tellBorn } from './bounce.ts';
 import { endDetours } from './detour-moves.ts';
 import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
-import { decisionFor } from './placement.ts';
+import { decisionFor, stageOf } from './placement.ts';
 import { suspensionOfEntry } from './put-off.ts';
 import { endSlowdowns } from './site-backoff.ts';
 import { endSuspensions } from './suspend.ts';
@@ -178,6 +178,7 @@ export class MailTimers {
 }
 
 /** An entry is recipients that fare alike, by one decision. */
-function decisionNow(house: House, message: Message, { recipients, tags = [] }: QueueEntry): Decision {
-  return decisionFor(message, recipients[0] ?? 0, tags, placementContext(house));
+function decisionNow(house: House, message: Message, entry: QueueEntry): Decision {
+  const { recipients, tags = [] } = entry;
+  return decisionFor(message, recipients[0] ?? 0, tags, placementContext(house), stageOf(entry));
 }

@@ -176,6 +176,7 @@ export type EntryTuple = [
   ready?: number | null,
   quotaWaived?: boolean,
   avoids?: readonly string[] | null,
+  released?: boolean,
 ];
 
 type EditTuple = readonly [
@@ -211,6 +212,7 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     entry.ready ?? null,
     entry.quotaWaived ?? false,
     entry.avoids ?? null,
+    entry.released ?? false,
   ];
 }
 
@@ -218,7 +220,8 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
   const [destination, recipients, due, attempts, routeAttempts, expires, warnings, crashes] = tuple;
   const [, , , , , , , , lastAttempt, nextWarning, last, doubt, hold, ...late] = tuple;
   const [routeOverride = null, routeReason = null, decisions = [], priority = null, ...later] = late;
-  const [tags = null, edit = null, quiet = false, ready = null, quotaWaived = false, avoids = null] = later;
+  const [tags = null, edit = null, quiet = false, ready = null, quotaWaived = false, ...latest] = later;
+  const [avoids = null, released = false] = latest;
   return {
     id,
     seq,
@@ -245,6 +248,7 @@ export function unpackEntry({ id, seq }: EntryKey, tuple: EntryTuple): QueueEntr
     ...(ready === null ? {} : { ready }),
     ...(quotaWaived ? { quotaWaived } : {}),
     ...(avoids === null ? {} : { avoids }),
+    ...(released ? { released } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 // What becomes of a message's recipients when it comes: entries, copies, what ends at once, what is refused.
 // Runs enqueue.ts and acceptance.ts on messages and policies; rewriting and rules have tests of their own.
 import { describe, expect, test } from 'vitest';
+import { RewriteTable } from '../../../src/policy/rewrite.ts';
 import { refusalAtRcpt } from '../../../src/queue/acceptance.ts';
 import { enqueue } from '../../../src/queue/enqueue.ts';
 import { Chance } from '../../harness/random.ts';
@@ -205,4 +206,21 @@ test('any message: each of its recipients is in one entry or ends at once, and n
       yaml,
     ).toBe(true);
   }
+});
+
+test('an alias that never ends is refused at RCPT, and does not keep what the daemon itself writes', () => {
+  const context = placing('rules: []');
+  const entries = ['a', 'b'].map((local) => {
+    const targets = [{ local: local === 'a' ? 'b' : 'a', domain: 'example.org' }];
+    const address = `${local}@example.org`;
+    return { pattern: { kind: 'address', address } as const, targets, written: address };
+  });
+  const { senders } = context.policy.rewrite;
+  const rewrite = { senders, recipients: new RewriteTable(entries) };
+  const looped = { ...context, policy: { ...context.policy, rewrite } };
+  const reply = { code: 554, enhanced: '5.4.6' };
+  expect(refusalAtRcpt({ from: '' }, 'a@example.org', looped)).toMatchObject(reply);
+  expect(enqueue(message(at('a', 'x')), looped).refusal).toMatchObject({ reply });
+  const own = enqueue(message(at('a'), { origin: 'dsn', from: '' }), looped);
+  expect([own.message.recipients, own.entries.length]).toEqual([at('a'), 1]);
 });
