@@ -78,8 +78,8 @@ export class Presence {
     if (report.via !== null && !isSaidOfConnection(finding)) return false;
     if (!this.#hasCompany(finding)) return false;
     const others = this.#others();
-    if (isTrouble(finding) && finding.class !== 'throttled') this.#tell('trouble', others);
-    else this.#tell('turned-away', others);
+    // What our own side lacks says nothing about theirs.
+    if (!finding.ours) this.#tell(isSilence(finding) ? 'trouble' : 'turned-away', others);
     const pause = this.#limit === null ? TURNED_AWAY_MS : SITE_TURNED_AWAY_MS;
     this.#destination.notBefore = clock.now() + pause;
     const fields = { destination: this.#destination.key, others, why: finding.text };
@@ -115,9 +115,13 @@ export class Presence {
 }
 
 /** "Slow down", or a connection that said nothing more. */
-function isTrouble({ class: failureClass, reply, ours, aborted }: Failure): boolean {
-  if (ours || aborted) return false;
-  return failureClass === 'throttled' || (failureClass === 'unreachable' && reply === undefined);
+function isTrouble(failure: Failure): boolean {
+  if (failure.ours || failure.aborted) return false;
+  return failure.class === 'throttled' || isSilence(failure);
+}
+
+function isSilence({ class: failureClass, reply }: Failure): boolean {
+  return failureClass === 'unreachable' && reply === undefined;
 }
 
 /** At MAIL nothing of the message was seen yet: a 421 there is about the connection (RFC 5321 §3.8). */
