@@ -117,6 +117,8 @@ export const clearWords: readonly WordRule[] = [
     'mail ?box name (?:is )?not allowed|unknown local[- ]part|unroute?able address|user(?:name)? (?:does|is) not|not a registered',
   ]),
   rule('unknown-user', [`(?:mail ?box|recipient|account|user) (?:is )?(?:unavailable|not available)`], 5),
+  // Nothing but the word: of the message they would say what is wrong with it.
+  rule('blocked', ['^ *(?:(?:access|you are|you have been|temporarily) )?blocked[.! ]*$']),
 ];
 
 /** Words that settle it only when the status said nothing. */
