@@ -40,8 +40,8 @@ export interface BudgetsOptions {
   readonly isShared: boolean;
   /** Something can be used again before the window said so. */
   readonly opened: (key: string) => void;
-  /** Once a window. */
-  readonly usedUp: (full: Full) => void;
+  /** Nothing of it is left; `isNews`: for the first time in its window. */
+  readonly usedUp: (full: Full, isNews: boolean) => void;
 }
 
 /** How often time is looked at. */
@@ -49,6 +49,9 @@ const TICK_MS = 1_000;
 
 /** Three ticks: every daemon has seen by then that Redis lost something, and said what it has. */
 const SETTLE_MS = 3 * TICK_MS;
+
+/** One that opens by a little and is used up again is not told of more often. */
+const SHUT_MS = 10_000;
 
 /** A window that is over is forgotten, with its note, within this time. */
 const SWEEP_MS = 60_000;
@@ -63,6 +66,8 @@ export class Budgets {
   readonly #notes = new Map<string, AccountNote>();
   /** Windows whose end was told: until when, by budget and counter. */
   readonly #told = new Map<string, number>();
+  /** Budgets of which nothing was left, and how long that was to last. */
+  readonly #shut = new Map<string, { readonly since: number; readonly until: number }>();
   #life: string | null = null;
   #timer: Timer | null = null;
   #sweptAt = 0;
@@ -130,16 +135,25 @@ export class Budgets {
   }
 
   #nothing(full: Full): Reservation {
-    const { clock, usedUp } = this.#options;
+    this.#closed(full);
+    return { recipients: 0, full, settle: () => undefined };
+  }
+
+  #closed(full: Full): void {
+    const now = this.#options.clock.now();
+    if (now < (this.#shut.get(full.key)?.until ?? 0)) return;
+    this.#shut.set(full.key, { since: now, until: full.until });
+    this.#options.usedUp(full, this.#isNews(full));
+  }
+
+  #isNews(full: Full): boolean {
     const { key, quota, until } = full;
     const name = `${key} ${counterName(quota)}`;
-    const now = clock.now();
-    if ((this.#told.get(name) ?? 0) <= now) {
-      // A rolling window opens bit by bit; it is told once a length of it.
-      this.#told.set(name, quota.window.kind === 'calendar' ? until : now + quota.window.length);
-      usedUp(full);
-    }
-    return { recipients: 0, full, settle: () => undefined };
+    const now = this.#options.clock.now();
+    if ((this.#told.get(name) ?? 0) > now) return false;
+    // A rolling window opens bit by bit; it is news once a length of it.
+    this.#told.set(name, quota.window.kind === 'calendar' ? until : now + quota.window.length);
+    return true;
   }
 
   /** Why nothing of the budget can be used now, as far as this daemon knows; null: something can. */
@@ -175,7 +189,13 @@ export class Budgets {
   #tick(): void {
     if (this.#stopped) return;
     const now = this.#options.clock.now();
-    for (const account of this.#accounts.values()) account.tick(now);
+    for (const account of this.#accounts.values()) {
+      account.tick(now);
+      // Mail that passes it over asks for nothing.
+      const full = account.full();
+      if (full) this.#closed(full);
+      else if (now - (this.#shut.get(account.key)?.since ?? now) >= SHUT_MS) this.#shut.delete(account.key);
+    }
     if (this.#settle > 0) void this.#listen();
     if (now - this.#sweptAt >= SWEEP_MS) this.#sweep(now);
     this.#timer = this.#options.clock.after(TICK_MS, () => this.#tick());
@@ -196,6 +216,7 @@ export class Budgets {
     for (const [key, account] of this.#accounts) {
       if (!account.isOver(now)) continue;
       this.#accounts.delete(key);
+      this.#shut.delete(key);
       forgotten[BUDGET_NOTES + key] = null;
     }
     for (const [key, note] of this.#notes) {

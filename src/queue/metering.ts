@@ -7,7 +7,7 @@ import type { Destination } from './destinations.ts';
 import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { place } from './placement.ts';
-import { fullText, isOfSender, routeBudget, routeBudgetKey, senderBudgets } from './quotas.ts';
+import { fullText, isOfSender, passedByQuota, routeBudget, senderBudgets } from './quotas.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 import type { RecipientOutcome } from './settle.ts';
@@ -67,7 +67,7 @@ async function metered(house: House, destination: Destination, claim: Claim): Pr
 export function isShut(house: House, destination: Destination): boolean {
   const { route, source } = destination;
   const ofSource = passedByWarmup(house, house.policy(), source, house.clock.now());
-  const full = house.budgets.full(routeBudgetKey(route)) ?? ofSource;
+  const full = passedByQuota(house, route) ?? ofSource;
   if (full) wait(house, destination, full.until);
   return full !== null;
 }

@@ -13,6 +13,7 @@ import { Detours } from './detours.ts';
 import { Dispatcher, type Room } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
+import { policyMends } from './our-trouble.ts';
 import { PolicyClock } from './policy-clock.ts';
 import { budgetOpened, followQuotas, openBudgets, quotaUsedUp } from './quota-watch.ts';
 import { Rates } from './rates.ts';
@@ -135,7 +136,7 @@ function sharedLimits(
     clock,
     isShared: sharesRedis,
     opened: (key) => budgetOpened(house(), key),
-    usedUp: (full) => quotaUsedUp(house(), full),
+    usedUp: (full, isNews) => quotaUsedUp(house(), full, isNews),
   });
   return { slots, adaptive, slowdowns, rates: new Rates(scripts, clock), budgets };
 }
@@ -164,6 +165,7 @@ function openRuns({ spool, redis, connections, observer }: QueueOptions, work: R
 /** Resolves with the number of entries that another policy moved. */
 function followPolicy(house: House): Promise<number> {
   followQuotas(house);
+  policyMends(house);
   probeAgain(house);
   policyForgets(house);
   house.dispatcher.limitsChanged();

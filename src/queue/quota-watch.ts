@@ -9,12 +9,12 @@ import { routeBudget, routeOfBudget, sourceOfBudget } from './quotas.ts';
 import { review } from './review.ts';
 import { sourceBudgets } from './warmups.ts';
 
-/** Once a window. */
-export function quotaUsedUp(house: House, full: Full): void {
+/** Nothing of it is left; `isNews`: for the first time in its window. */
+export function quotaUsedUp(house: House, full: Full, isNews: boolean): void {
   const { key, quota, until } = full;
   const [of = '', ...name] = key.replace(/^accepted /, '').split(' ');
   const window = { quota: quotaText(quota), until: new Date(until).toISOString() };
-  house.observer.event({ event: 'quota-full', of, name: name.join(' '), ...window });
+  if (isNews) house.observer.event({ event: 'quota-full', of, name: name.join(' '), ...window });
   const isUnder = under(key);
   if (isUnder === null) return;
   void moveOn(house, isUnder).catch((error: unknown) => {

@@ -85,7 +85,11 @@ export function fullText({ key, quota }: Full): string {
 }
 
 /** Why mail passes a route over whose quota is used up. */
-export function passedByQuota({ budgets }: Pick<House, 'budgets'>, route: string): Passed | null {
-  const full = budgets.full(routeBudgetKey(route));
+export function passedByQuota(
+  { budgets, policy }: Pick<House, 'budgets' | 'policy'>,
+  route: string,
+): Passed | null {
+  const budget = routeBudget(policy(), route);
+  const full = budget && budgets.account(budget).full();
   return full && { reason: fullText(full), until: full.until };
 }

@@ -81,12 +81,9 @@ test('a quota of 20 an hour sends exactly 20 by that route and the rest by the n
 test('mail without another route waits for the next hour, and FLUSHALL does not refill the one that is', async () => {
   const daemon = one();
   const peer = await network().peer({ port: 0 });
-  expect(
-    await daemon.setPolicy({
-      routes: { only: smarthost(peer, { quota: '10/hour' }) },
-      rules: [{ route: 'only' }],
-    }),
-  ).toEqual([]);
+  const allow = (quota: string[]) =>
+    daemon.setPolicy({ routes: { only: smarthost(peer, { quota }) }, rules: [{ route: 'only' }] });
+  expect(await allow(['10/hour'])).toEqual([]);
   await freshHour(daemon);
   await sendMany(daemon, 4);
   await daemon.settled();
@@ -100,9 +97,19 @@ test('mail without another route waits for the next hour, and FLUSHALL does not 
     new Set([`${full.until} 0`]),
   );
   expect(await daemon.books()).toMatchObject({ queued: 5 });
+  // A reload keeps what was counted.
+  expect(await allow(['12/hour'])).toEqual([]);
+  await until('two more', () => peer.messages.length === 12);
   await freshHour(daemon);
   await daemon.settled();
   expect(peer.messages).toHaveLength(15);
+  expect(await allow(['3/hour', '4/day'])).toEqual([]);
+  await sendMany(daemon, 2);
+  await daemon.event('quota-full', ({ quota }) => quota === '3/hour');
+  expect(await daemon.setPolicy({ routes: { only: smarthost(peer) }, rules: [{ route: 'only' }] })).toEqual(
+    [],
+  );
+  await daemon.settled();
 });
 
 test('what fits goes, the rest of the message takes the next route, and what is refused is given back', async () => {

@@ -62,7 +62,7 @@ async function daemon(clock: MovableClock, notes = new Notes(), isShared = false
     clock,
     isShared,
     opened: (key) => void opened.push(key),
-    usedUp: (one) => void full.push(one),
+    usedUp: (one, isNews) => void (isNews && full.push(one)),
   });
   budgets.start();
   onTestFinished(() => budgets.stop());
