@@ -158,10 +158,17 @@ export function areApart(one: AddressPattern, other: AddressPattern): boolean {
     const locals = [one, other].map(localOf);
     return locals.every((local) => local !== null) && locals[0] !== locals[1];
   }
-  if (one.kind === 'below' && other.kind === 'below') {
-    return !isOrIsBelow(one.domain, other.domain) && !isOrIsBelow(other.domain, one.domain);
-  }
-  return !new AddressSet([one]).covers(other) && !new AddressSet([other]).covers(one);
+  if (one.kind === 'address' && other.kind === 'address') return one.address !== other.address;
+  const [domain, otherDomain] = [domainOf(one), domainOf(other)];
+  if (one.kind !== 'below' && other.kind !== 'below') return domain !== otherDomain;
+  const isIn = other.kind === 'below' && isAtOrBelow(domain, otherDomain, one.kind === 'below');
+  return !isIn && !(one.kind === 'below' && isAtOrBelow(otherDomain, domain, other.kind === 'below'));
+}
+
+function domainOf(pattern: Exclude<AddressPattern, { kind: 'local' | 'null-sender' }>): string {
+  return pattern.kind === 'address'
+    ? pattern.address.slice(pattern.address.lastIndexOf('@') + 1)
+    : pattern.domain;
 }
 
 function localOf(pattern: AddressPattern): string | null {
@@ -169,6 +176,7 @@ function localOf(pattern: AddressPattern): string | null {
   return pattern.kind === 'address' ? subjectOf(pattern.address).local : null;
 }
 
-function isOrIsBelow(domain: string, parent: string): boolean {
-  return domain === parent || domain.endsWith(`.${parent}`);
+/** `at`: the parent itself counts too. */
+function isAtOrBelow(domain: string, parent: string, at: boolean): boolean {
+  return domain.endsWith(`.${parent}`) || (at && domain === parent);
 }

@@ -4,6 +4,7 @@
 import type { ConditionsData } from './condition-schema.ts';
 import { conditionsOf } from './conditions.ts';
 import { covers, isNeverWith } from './coverage.ts';
+import { CoverageIndex } from './coverage-index.ts';
 import type { Policy, Rule } from './policy.ts';
 import type { Doubt } from './review.ts';
 import type { RuleData } from './rule-schema.ts';
@@ -13,21 +14,21 @@ interface Reviewed {
   readonly index: number;
   readonly rule: Rule;
   readonly when: ConditionsData;
-  /** Tags that rules above give. */
-  readonly tags: ReadonlySet<string>;
 }
 
 export function doubtsAboutRules(policy: Policy, data: readonly RuleData[]): Doubt[] {
-  const tags = new Set<string>();
-  const reviewed: Reviewed[] = [];
+  const above = new RulesAbove();
   const sites = new Set(policy.siteRules.map(({ site }) => site.name));
-  const doubts = policy.rules.map((rule, index) => {
-    const one = { index, rule, when: conditionsOf(data[index]?.when), tags: new Set(tags) };
-    for (const tag of rule.tags ?? []) tags.add(tag);
-    reviewed.push(one);
-    return [...unknownNames(one, sites), ...neverReached(one, reviewed), ...lateReject(one, reviewed)];
+  return policy.rules.flatMap((rule, index) => {
+    const one = { index, rule, when: conditionsOf(data[index]?.when) };
+    const doubts = [
+      ...unknownNames(one, above.tags, sites),
+      ...neverReached(one, above),
+      ...lateReject(one, above),
+    ];
+    above.add(one);
+    return doubts;
   });
-  return doubts.flat();
 }
 
 /** Rules that discard or redirect are passed over once the mail is queued: others may end for it then. */
@@ -35,8 +36,46 @@ export function staysTrue({ ending }: Pick<Rule, 'ending'>): boolean {
   return ending !== undefined && ending.kind !== 'discard' && ending.kind !== 'redirect';
 }
 
+/** Rules that end by the content and are compared with a reject: a reload waits for it, and few policies have many. */
+const MOST_BY_CONTENT = 100;
+
+/** What the rules above a rule do to it. */
+class RulesAbove {
+  readonly tags = new Set<string>();
+  readonly #ending = new CoverageIndex<Reviewed>();
+  readonly #byContent: Reviewed[] = [];
+  #forAll: Reviewed | null = null;
+
+  add(one: Reviewed): void {
+    const { rule, when } = one;
+    for (const tag of rule.tags ?? []) this.tags.add(tag);
+    if (staysTrue(rule)) {
+      if (rule.when.length === 0) this.#forAll ??= one;
+      else this.#ending.add(when, one);
+    }
+    const isByContent = rule.ending !== undefined && contentOf(rule) !== null && whyNever(when) === null;
+    if (isByContent && this.#byContent.length < MOST_BY_CONTENT) this.#byContent.push(one);
+  }
+
+  /** The first that ends for all mail that would fit. */
+  endingForAll(when: ConditionsData): Rule | null {
+    const found = this.#ending.candidates(when).find((one) => covers(one.when, when));
+    const first = [found, this.#forAll].filter((one) => one != null).sort((a, b) => a.index - b.index)[0];
+    return first?.rule ?? null;
+  }
+
+  /** The first that has to see the content of some mail that would fit. */
+  endingByContent(when: ConditionsData): Rule | null {
+    return this.#byContent.find((one) => !isNeverWith(one.when, when))?.rule ?? null;
+  }
+}
+
 /** Tags that nobody gives and sites that do not exist: most likely misspelt. */
-function unknownNames({ index, when, tags }: Reviewed, sites: ReadonlySet<string>): Doubt[] {
+function unknownNames(
+  { index, when }: Reviewed,
+  tags: ReadonlySet<string>,
+  sites: ReadonlySet<string>,
+): Doubt[] {
   const unknownTags = namesUnder('tag', when).filter((name) => !tags.has(name));
   // Sites without a name of their own are called by their MX hosts, which have dots.
   const unknownSites = namesUnder('site', when).filter((name) => !sites.has(name) && !name.includes('.'));
@@ -51,13 +90,13 @@ function namesUnder(key: 'tag' | 'site', when: ConditionsData): string[] {
   return [...(when[key] ?? []), ...inner.flatMap((map) => namesUnder(key, map))];
 }
 
-function neverReached({ index, when }: Reviewed, reviewed: readonly Reviewed[]): Doubt[] {
+function neverReached({ index, when }: Reviewed, above: RulesAbove): Doubt[] {
   const never = whyNever(when);
   if (never !== null) return [doubt(index, `no mail can fit this rule: ${never}`, 'when')];
-  const above = reviewed.find((one) => one.index < index && staysTrue(one.rule) && covers(one.when, when));
-  if (above === undefined) return [];
-  const all = above.rule.when.length === 0 ? 'every mail' : 'all that would fit this one';
-  return [doubt(index, `no mail comes here: the rule "${above.rule.name}" ends for ${all}`)];
+  const rule = above.endingForAll(when);
+  if (rule === null) return [];
+  const all = rule.when.length === 0 ? 'every mail' : 'all that would fit this one';
+  return [doubt(index, `no mail comes here: the rule "${rule.name}" ends for ${all}`)];
 }
 
 /** Null: some mail may fit. */
@@ -69,18 +108,12 @@ function whyNever(when: ConditionsData): string | null {
 }
 
 /** What the envelope decides is answered at RCPT, unless a rule above has to see the content first. */
-function lateReject({ index, rule, when }: Reviewed, reviewed: readonly Reviewed[]): Doubt[] {
+function lateReject({ index, rule, when }: Reviewed, above: RulesAbove): Doubt[] {
   if (rule.ending?.kind !== 'reject' || contentOf(rule) !== null) return [];
-  const above = reviewed.find(
-    (one) => one.index < index && one.rule.ending !== undefined && mayComeFirst(one, when),
-  );
-  if (above === undefined) return [];
-  const message = `answered after DATA only, not at RCPT: the rule "${above.rule.name}" above ends by ${contentOf(above.rule)}`;
-  return [doubt(index, message)];
-}
-
-function mayComeFirst(above: Reviewed, when: ConditionsData): boolean {
-  return contentOf(above.rule) !== null && !isNeverWith(above.when, when) && whyNever(above.when) === null;
+  const first = above.endingByContent(when);
+  if (first === null) return [];
+  const why = `the rule "${first.name}" above ends by ${contentOf(first)}`;
+  return [doubt(index, `answered after DATA only, not at RCPT: ${why}`)];
 }
 
 /** The first condition that needs the content. */

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { type ConditionsData, conditions } from '../../../src/policy/condition-schema.ts';
 import { compileConditions } from '../../../src/policy/conditions.ts';
 import { covers, isNeverWith } from '../../../src/policy/coverage.ts';
+import { CoverageIndex } from '../../../src/policy/coverage-index.ts';
 import { factsFrom } from '../../../src/policy/facts.ts';
 import { someWhen, someWorld, type World } from '../../harness/conditions.ts';
 import { Chance } from '../../harness/random.ts';
@@ -71,6 +72,42 @@ test('what is said of two maps of conditions at random holds for mail at random'
   }
   expect(said.covers).toBeGreaterThan(50);
   expect(said.never).toBeGreaterThan(50);
+});
+
+test('the index finds all that covers, and none of it twice', () => {
+  const chance = new Chance(78);
+  let covering = 0;
+  for (let round = 0; round < 60; round++) {
+    const maps = chance.list(60, 60, () => conditions.parse(someWhen(chance, 1)));
+    const index = new CoverageIndex<ConditionsData>();
+    for (const map of maps) index.add(map, map);
+    for (const narrow of chance.list(20, 20, () => conditions.parse(someWhen(chance, 1)))) {
+      const wide = maps.filter((map) => covers(map, narrow));
+      covering += wide.length;
+      expect(index.candidates(narrow).filter((map) => covers(map, narrow))).toEqual(wide);
+    }
+  }
+  expect(covering).toBeGreaterThan(500);
+});
+
+test('among thousands of maps it looks at a few', () => {
+  const index = new CoverageIndex<number>();
+  const maps = Array.from({ length: 3_000 }, (_, i) =>
+    conditions.parse(
+      [
+        { to: [`d${i}.example`, `*.d${i}.example`], size: '>1MB' },
+        { client: `10.${i % 256}.${i >> 8}.0/24` },
+        { header: { Subject: `*${i}*` } },
+        { not: { from: `d${i}.example` } },
+      ][i % 4],
+    ),
+  );
+  for (const [i, map] of maps.entries()) index.add(map, i);
+  for (const [i, map] of maps.entries()) {
+    const found = index.candidates(map);
+    expect(found.length).toBeLessThanOrEqual(101);
+    expect(found.includes(i) || i % 4 === 3).toBe(true);
+  }
 });
 
 function holds(when: ConditionsData, { openTags = [], ...facts }: World): boolean {
