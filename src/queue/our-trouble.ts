@@ -6,6 +6,8 @@ import type { Alarms } from '../observe/alarms.ts';
 import type { Finding } from './backoff.ts';
 import type { Destination } from './destinations.ts';
 import { wayText } from './entry.ts';
+import type { House } from './house.ts';
+import { sourcesOf } from './pools.ts';
 
 type Place = Pick<Destination, 'route' | 'source'>;
 
@@ -26,4 +28,13 @@ function refusedLogin(alarms: Alarms, route: string, { reply, text: reason, host
 function missingSource(alarms: Alarms, { route, source }: Place): void {
   const text = `route ${route}: this machine has no address ${source}; mail leaves by the route's others, or waits`;
   alarms.raise('source-missing', text, { route, source }, wayText({ route, source }));
+}
+
+/** Another policy is in force: what no route leaves from any more is nobody's trouble. */
+export function policyMends({ alarms, destinations, policy }: House): void {
+  const { routes } = policy();
+  for (const { route, source } of destinations.all()) {
+    if (source === null || sourcesOf(routes.get(route)).some(({ address }) => address === source)) continue;
+    alarms.clear('source-missing', wayText({ route, source }));
+  }
 }

@@ -134,7 +134,7 @@ function follow(
   // A stop breaks off what is under way; past its final dot the peer may be at work on it all the same.
   if (failure.aborted) return defer({ due: failure.inDoubt ? now + DOUBT_PAUSE_MS : now });
   const moved = movedTo(tried, placement.destination, placement.reason);
-  if (isNewWay(tried, placement.destination)) return defer({ ...moved, due: now });
+  if (isNewWay(tried, placement.destination, failure)) return defer({ ...moved, due: now });
   const { route } = parseDestination(tried.destination);
   if (failure.permanent && bounces(context.policy, route)) return { kind: 'bounced', index, failure };
   const schedule = placement.decision.retry;
@@ -155,10 +155,18 @@ function follow(
   return defer({ ...change, due, expires });
 }
 
-/** What is worth trying at once. An address that failed this message before has its next turn when it is due. */
-function isNewWay({ destination, avoids }: QueueEntry, next: DestinationKey): boolean {
+/**
+ * What is worth trying at once: another route, and where our address was the trouble one that was none yet.
+ * An address that failed this message before has its next turn when it is due.
+ */
+function isNewWay(
+  { destination, avoids }: Pick<QueueEntry, 'destination' | 'avoids'>,
+  next: DestinationKey,
+  failure: Failure,
+): boolean {
   if (next === destination) return false;
-  return !differInSource(destination, next) || !avoids?.includes(parseDestination(next).source ?? '');
+  if (!differInSource(destination, next)) return true;
+  return isOfSource(failure) && !avoids?.includes(parseDestination(next).source ?? '');
 }
 
 /** The address that it failed for stands behind all others from now on. */
@@ -171,7 +179,8 @@ function avoidance({ destination, avoids = [] }: QueueEntry, failure: Failure): 
 /** Whether only its route's `softBounce` keeps mail that was refused for good from being returned. */
 export function isSoftBounce(verdict: Extract<Verdict, { kind: 'deferred' }>, before: QueueEntry): boolean {
   const { entry, failure } = verdict;
-  return failure.permanent && !entry.hold && entry.destination === before.destination;
+  if (!failure.permanent || entry.hold) return false;
+  return !isNewWay({ ...entry, destination: before.destination }, entry.destination, failure);
 }
 
 function endOfDoubtPause({ doubt }: QueueEntry): number {

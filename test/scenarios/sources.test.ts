@@ -15,6 +15,10 @@ const ABSENT = '192.0.2.77';
 const network = networkForFile();
 const daemon = sendoffForFile(() => ({ dns: network().dns, mxPort: network().mxPort, policy: {} }));
 
+interface Explained {
+  readonly present: { readonly source: string; readonly reason: string };
+}
+
 interface Pool {
   readonly sources: readonly { readonly address: string; readonly ehlo?: string; readonly weight?: number }[];
 }
@@ -174,6 +178,11 @@ test('addresses that the machine or the receiver does not have are left uncharge
   ]);
 
   await inForce(direct(lopsided('::1', present)));
+  await until('the alarm to be over', () =>
+    sendoff.log.some(
+      ({ msg, about }) => msg === 'alarm is over: source-missing' && about === `direct@${ABSENT}`,
+    ),
+  );
   const old = await sendoff.send({ from: '', to: `bob@${domain}` });
   await peer.received(2);
   expect(await sendoff.about(old, 'attempt', 2)).toMatchObject([
@@ -208,6 +217,11 @@ test('a warm-up: so many a day from the new address, the rest from the other, th
     expect(quotas).toMatchObject([
       { of: 'source', name: young, left: 0, quota: day === 1 ? '5/day' : '12/day' },
     ]);
+    const { present } = (await sendoff.api(`/api/explain?from=a@example.net&to=b@${domain}`)) as Explained;
+    expect(present.source).toBe(old);
+    expect(present.reason).toContain(
+      `from ${old}: warm-up of ${young}, ${day === 1 ? 5 : 12}/day, is used up`,
+    );
   }
   expect(shares).toEqual([
     [5, 15],

@@ -1,10 +1,11 @@
 // Pools of source addresses in placement and settlement: who keeps an address, who leaves it, and what is charged.
 import { describe, expect, test } from 'vitest';
-import type { Failure } from '../../../src/delivery/failure.ts';
-import { parseDestination, type QueueEntry } from '../../../src/queue/entry.ts';
+import { type Failure, isOfSource } from '../../../src/delivery/failure.ts';
+import { differInSource, parseDestination, type QueueEntry } from '../../../src/queue/entry.ts';
 import { place } from '../../../src/queue/placement.ts';
 import { relocate } from '../../../src/queue/relocate.ts';
-import { type SettleContext, settle } from '../../../src/queue/settle.ts';
+import { isSoftBounce, type SettleContext, settle } from '../../../src/queue/settle.ts';
+import { Chance } from '../../harness/random.ts';
 import { ARRIVED, entry, failure, HOUR, MINUTE, message, placing, settling } from './setting.ts';
 
 const [A, B] = ['192.0.2.10', '192.0.2.11'];
@@ -132,6 +133,43 @@ test.each(['unfit', 'missing'] as const)('an address that is %s is left uncharge
   });
 });
 
+test('what an address that is used up fails with for another reason is not tried at once from the next', () => {
+  const sourcePassed: SettleContext['sourcePassed'] = (address) =>
+    address === A ? { reason: 'used up', until: ARRIVED + HOUR } : null;
+  const outcome = (failed: Partial<Failure>) => ({ kind: 'failed', failure: failure(failed) }) as const;
+  const of = (failed: Partial<Failure>) => {
+    const context = settling(DIRECT, { sourcePassed });
+    const { verdicts } = settle(
+      entry(1, { destination: at(A) }),
+      one,
+      new Map([[0, outcome(failed)]]),
+      context,
+    );
+    return verdicts[0];
+  };
+  expect(of({ class: 'greylisted' })).toMatchObject({
+    entry: { destination: at(B), due: ARRIVED + 2 * MINUTE },
+  });
+  expect(of({ class: 'unknown-user', permanent: true })).toMatchObject({ kind: 'bounced' });
+});
+
+test('a block for good from all addresses of a route with softBounce waits, and is told as such', () => {
+  const soft = DIRECT.replace('via: mx', 'via: mx, softBounce: true');
+  const before = entry(1, { destination: at(B), attempts: 1, routeAttempts: 1, avoids: [A] });
+  const outcome = { kind: 'failed', failure: failure({ ...blocked, permanent: true }) } as const;
+  const { verdicts } = settle(before, one, new Map([[0, outcome]]), settling(soft));
+  const [verdict] = verdicts;
+  expect(verdict).toMatchObject({
+    kind: 'deferred',
+    entry: { destination: at(A), due: ARRIVED + 6 * MINUTE },
+  });
+  if (verdict?.kind === 'deferred') expect(isSoftBounce(verdict, before)).toBe(true);
+  const first = { ...before, avoids: [] };
+  const [early] = settle(first, one, new Map([[0, outcome]]), settling(soft)).verdicts;
+  expect(early).toMatchObject({ kind: 'deferred', entry: { destination: at(A), due: ARRIVED + MINUTE } });
+  if (early?.kind === 'deferred') expect(isSoftBounce(early, first)).toBe(false);
+});
+
 test('a failure of another kind keeps the address', () => {
   expect(settled(LISTED, { destination: at(B) }, { class: 'greylisted' })).toMatchObject({
     destination: at(B),
@@ -148,3 +186,63 @@ test('an address that is used up is passed over, new mail and old', () => {
   const full: SettleContext['sourcePassed'] = () => ({ reason: 'used up', until: ARRIVED + HOUR });
   expect(placed(DIRECT, { destination: at(B) }, { sourcePassed: full })?.destination).toBe(at(B));
 });
+
+describe('random stories', () => {
+  const context = [1, 2, 3, 4].map((size) => {
+    const pool = Array.from({ length: size }, (_, n) => `{ address: 192.0.2.${n}, weight: ${1 + n} }`);
+    return settling(LISTED.replace(POOL, `sources: [${pool.join(', ')}]`));
+  });
+
+  test.each([1, 2, 3, 4])('of a pool of %i: never too much at once, and placing agrees', (size) => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const chance = new Chance(seed);
+      const mail = { ...one, id: `d206r8j${seed}` };
+      const policy = context[size - 1] as SettleContext;
+      const [first = ''] = destinationsOf(place(mail, [0], null, policy));
+      let before: QueueEntry = entry(1, { id: mail.id, destination: first });
+      let [now, counted, atOnce] = [ARRIVED, 0, 0];
+      for (let step = 0; step < 20; step++) {
+        const failed = anyFailure(chance);
+        const at = { ...policy, now };
+        if (!failed.ours) counted++;
+        const { verdicts, put } = settle(
+          before,
+          mail,
+          new Map([[0, { kind: 'failed', failure: failed }]]),
+          at,
+        );
+        const [next] = put;
+        if (!next) {
+          expect(verdicts[0]?.kind, `${seed}`).toMatch(/bounced|expired/);
+          break;
+        }
+        expect(next.attempts, `${seed}`).toBe(counted);
+        const later = { ...at, now: next.due };
+        expect(destinationsOf(place(mail, [0], next, later)), `${seed}`).toEqual([next.destination]);
+        if (differInSource(before.destination, next.destination)) {
+          expect(isOfSource(failed), `${seed}`).toBe(true);
+          const { source } = parseDestination(next.destination);
+          const failedBefore = before.avoids?.includes(source ?? '') ?? false;
+          expect(next.due > now, `${seed}: later, where it failed before`).toBe(failedBefore);
+        }
+        atOnce = next.due === now ? atOnce + 1 : 0;
+        expect(atOnce, `${seed}`).toBeLessThanOrEqual(size);
+        [before, now] = [next, next.due];
+      }
+    }
+  });
+});
+
+/** How an attempt may fail, more often than not for the address's sake. */
+function anyFailure(chance: Chance): Failure {
+  const kinds: Partial<Failure>[] = [
+    blocked,
+    blocked,
+    { ...blocked, permanent: true },
+    { class: 'greylisted' },
+    { class: 'unreachable', scope: 'destination' },
+    { class: 'unreachable', ours: true, sourceTrouble: chance.int(2) === 0 ? 'unfit' : 'missing' },
+    { class: 'unknown-user', permanent: chance.int(4) === 0 },
+  ];
+  return failure(chance.pick(kinds));
+}

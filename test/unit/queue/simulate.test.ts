@@ -200,3 +200,14 @@ rules:
     steps: [{ what: 'discarded', route: null }],
   });
 });
+
+test('a block is told from address to address, and then as the fallback', () => {
+  const policy =
+    'routes: { direct: { via: mx, sources: [{ address: 192.0.2.10 }, { address: 192.0.2.11 }] } }\nrules: [{ route: direct }]';
+  const [first, moved, second, ...end] = told("'550 5.7.1 on the block list of spamhaus'", { policy });
+  expect([first, second, ...end]).toEqual([
+    expect.stringMatching(/^0 direct .* deferred 1$/),
+    expect.stringMatching(/^0 direct .* bounced 2$/),
+  ]);
+  expect(moved).toMatch(/^0 to direct@192\.0\.2\.1[01]: .*; from 192\.0\.2\.1[01]: .* is blocked there/);
+});
