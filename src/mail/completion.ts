@@ -37,14 +37,16 @@ export interface CompletedHeader {
 }
 
 const CRLF = Buffer.from('\r\n');
-const NOTHING: ReadonlySet<string> = new Set();
-const SIGNATURES: ReadonlySet<string> = new Set(['dkim-signature']);
+const SIGNATURE = 'dkim-signature';
+const SIGNATURES: ReadonlySet<string> = new Set([SIGNATURE]);
 
 /** One message: push() every chunk in order, then end() once. Chunks are handed on, not copied. */
 export class HeaderCompletion {
   readonly #options: CompletionOptions;
-  readonly #kept: KeptFields;
-  readonly #signatures = new KeptFields(SIGNATURES);
+  /** Null: nothing is wanted. */
+  readonly #kept: KeptFields | null;
+  /** Null: no signature was seen yet. */
+  #signatures: KeptFields | null = null;
   #place: 'top' | 'line-start' | 'within-line' | 'body' = 'top';
   /** Start of a line that cannot be judged yet; not written so far. */
   #held: Buffer | null = null;
@@ -55,7 +57,8 @@ export class HeaderCompletion {
 
   constructor(options: CompletionOptions) {
     this.#options = options;
-    this.#kept = new KeptFields(options.keeps ?? NOTHING);
+    const { keeps } = options;
+    this.#kept = keeps && keeps.size > 0 ? new KeptFields(keeps) : null;
   }
 
   /** What to write for this chunk, in order. Empty buffers do not occur. */
@@ -74,7 +77,7 @@ export class HeaderCompletion {
     if (this.#place === 'top') this.#begin(tail);
     if (this.#place !== 'body') this.#endInHeader(tail);
     this.#place = 'body';
-    const header = this.#kept.header();
+    const header = this.#kept?.header() ?? {};
     return { tail, eightBit: this.#eightBit, receivedCount: this.#received, header };
   }
 
@@ -118,8 +121,8 @@ export class HeaderCompletion {
   #line(data: Buffer, at: number): number {
     const next = afterLine(data, at);
     const end = next < 0 ? data.length : next;
-    this.#kept.add(data, at, end);
-    this.#signatures.add(data, at, end);
+    this.#kept?.add(data, at, end);
+    this.#signatures?.add(data, at, end);
     return next;
   }
 
@@ -146,15 +149,16 @@ export class HeaderCompletion {
     if (name === 'date') this.#hasDate = true;
     else if (name === 'message-id') this.#hasMessageId = true;
     else if (name === 'received') this.#received++;
-    this.#kept.begin(name);
-    this.#signatures.begin(name);
+    this.#kept?.begin(name);
+    if (name === SIGNATURE) this.#signatures ??= new KeptFields(SIGNATURES);
+    this.#signatures?.begin(name);
   }
 
   /** RFC 6409 §8.2 and §8.3. A field that a signature says is not there stays out (RFC 6376 §5.4.2). */
   #addMissing(out: Buffer[]): void {
     if (this.#hasDate && this.#hasMessageId) return;
     const { at, id, hostname } = this.#options;
-    const signed = signedFields(this.#signatures.header()['dkim-signature'] ?? []);
+    const signed = signedFields(this.#signatures?.header()[SIGNATURE] ?? []);
     let fields = '';
     if (!this.#hasDate && !signed.has('date')) fields += `Date: ${mailDate(at)}\r\n`;
     if (!this.#hasMessageId && !signed.has('message-id'))

@@ -8,22 +8,40 @@ import type { MailHeader } from '../mail/envelope.ts';
 import { type Subject, subjectOf } from './match.ts';
 import type { Facts, HeaderFacts, MailFacts, Missing } from './policy.ts';
 
-/** The two sets belong to the caller, who fills them while the rules are walked. */
+/**
+ * The two sets belong to the caller, who fills them while the rules are walked. Field by field: this is done
+ * for each recipient at each look, and spreading would be the dearest part of a decision.
+ */
 export function factsFrom(
-  { from, to, tags: _, user, client, header, ...known }: MailFacts,
+  { from, to, user, client, header, size, site, at }: MailFacts,
   tags: ReadonlySet<string>,
   openTags: ReadonlySet<string>,
 ): Facts {
-  return {
-    ...known,
+  const facts: { -readonly [K in keyof Facts]: Facts[K] } = {
     from: subjectOf(from),
     to: subjectOf(to),
-    ...(user !== undefined && { user: user?.toLowerCase() ?? null }),
-    ...(client !== undefined && { client: client === null ? null : addressBits(client) }),
-    ...(header !== undefined && { header: new KnownHeader(header) }),
     tags,
     openTags,
   };
+  if (user !== undefined) facts.user = user?.toLowerCase() ?? null;
+  if (client !== undefined) facts.client = client === null ? null : bitsOf(client);
+  if (header !== undefined) facts.header = new KnownHeader(header);
+  if (size !== undefined) facts.size = size;
+  if (site !== undefined) facts.site = site;
+  if (at !== undefined) facts.at = at;
+  return facts;
+}
+
+let lastClient = '';
+let lastBits: string | null = null;
+
+/** Thousands of messages come from one host, one after the other. */
+function bitsOf(client: string): string | null {
+  if (client !== lastClient) {
+    lastClient = client;
+    lastBits = addressBits(client);
+  }
+  return lastBits;
 }
 
 /** Whether such a thing is known, and a decision has not to wait for it. */

@@ -26,7 +26,8 @@ export class IncomingContent {
   }
 
   end(): CompletedHeader {
-    const rest = this.#from?.end().flatMap((piece) => this.#completion.push(piece)) ?? [];
+    if (this.#from === null) return this.#completion.end();
+    const rest = this.#from.end().flatMap((piece) => this.#completion.push(piece));
     const { tail, ...found } = this.#completion.end();
     return { ...found, tail: [...rest, ...tail] };
   }

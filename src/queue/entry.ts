@@ -148,6 +148,7 @@ export function priorityOf({ priority }: Pick<QueueEntry, 'priority'>): Priority
 }
 
 export function withPriority(entry: QueueEntry, priority: Priority): QueueEntry {
+  if (priorityOf(entry) === priority) return entry;
   const { priority: _, ...rest } = entry;
   return priority === 'normal' ? rest : { ...rest, priority };
 }

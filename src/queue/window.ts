@@ -9,6 +9,8 @@ import type { QueueEntry } from './entry.ts';
 
 /** The entry, due no sooner than its window lets it; the same one if it is. `now` may lie outside. */
 export function inWindow(entry: QueueEntry, window: Hours | null, now: number): QueueEntry {
+  // Of all mail that has no window, nothing is to be said.
+  if (window === null && entry.ready === undefined) return entry;
   const { ready: _, ...rest } = entry;
   const ready = entry.ready ?? entry.due;
   const due = window === null ? ready : nextOpening(window, Math.max(ready, now));
