@@ -93,7 +93,7 @@ test('a slow rate is leased one by one; whoever would wait too long reserves not
   expect(third.wait('site s')).toBeGreaterThan(5_500);
 });
 
-test('what nobody used is not saved up, and a batch that was not used costs a tenth of a second at most', async () => {
+test('what nobody used is not saved up, and a batch that was not used costs a twentieth of a second at most', async () => {
   const clock = new MovableClock();
   const rates = new Rates(await scriptsOn(redis()), clock);
   const fast = [limit(200, 1000)];
@@ -101,7 +101,8 @@ test('what nobody used is not saved up, and a batch that was not used costs a te
   clock.advance(10_000);
   const turns = await Promise.all(Array.from({ length: 10 }, () => rates.turn(fast, 1000)));
   const waits = turns.map((turn) => ('wait' in turn ? turn.wait : Number.NaN));
-  expect(waits[0]).toBeLessThanOrEqual(101);
+  // On Redis's clock the twenty that were used are not over yet.
+  expect(waits[0]).toBeLessThanOrEqual(20 * 5 + 50);
   expect((waits[9] ?? 0) - (waits[0] ?? 0)).toBeGreaterThanOrEqual(44);
 });
 
