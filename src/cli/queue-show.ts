@@ -93,7 +93,8 @@ function entryFields(entry: EntryView, now: number): Field[] {
   if (site !== null) fields.push(['site', plain(site)]);
   fields.push(...timeFields(entry, now));
   const decided = attempted.map(
-    ({ at, rule, route, reason }) => `${momentText(at)} by ${route}, rule "${rule}": ${reason}`,
+    ({ at, rule, route, source = null, reason }) =>
+      `${momentText(at)} by ${wayText({ route, source })}, rule "${rule}": ${reason}`,
   );
   fields.push(...lines('decided', decided.map(plain)));
   if (inDoubt)

@@ -63,6 +63,8 @@ export interface AttemptDecision {
   readonly at: number;
   readonly rule: string;
   readonly route: string;
+  /** The address of ours that it was to leave from; absent: the system's choice. */
+  readonly source?: string;
   /** Why this route of the rule's, in words. */
   readonly reason: string;
 }
@@ -132,8 +134,9 @@ export function withDecision(
   at: number,
   { rule, reason }: Pick<AttemptDecision, 'rule' | 'reason'>,
 ): QueueEntry {
-  const { route } = parseDestination(entry.destination);
-  const decision = { at, rule, route, reason: entry.routeReason ?? reason };
+  const { route, source } = parseDestination(entry.destination);
+  const from = source === null ? {} : { source };
+  const decision = { at, rule, route, ...from, reason: entry.routeReason ?? reason };
   return { ...entry, decisions: [...(entry.decisions ?? []), decision].slice(-KEPT_DECISIONS) };
 }
 

@@ -61,6 +61,7 @@ export interface EntryView {
     readonly at: string;
     readonly rule: string;
     readonly route: string;
+    readonly source?: string;
     /** Why this route of the rule's. */
     readonly reason: string;
   }[];

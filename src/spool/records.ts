@@ -184,7 +184,7 @@ type EditTuple = readonly [
   removed: readonly string[],
 ];
 
-type DecisionTuple = readonly [at: number, rule: string, route: string, reason: string];
+type DecisionTuple = readonly [at: number, rule: string, route: string, reason: string, source?: string];
 
 export function packEntry(entry: QueueEntry): EntryTuple {
   const { doubt, hold, last } = entry;
@@ -204,7 +204,7 @@ export function packEntry(entry: QueueEntry): EntryTuple {
     hold ? [hold.reason, hold.since, hold.by] : null,
     entry.routeOverride ?? null,
     entry.routeReason ?? null,
-    (entry.decisions ?? []).map(({ at, rule, route, reason }) => [at, rule, route, reason]),
+    (entry.decisions ?? []).map(packDecision),
     entry.priority ?? null,
     entry.tags ?? null,
     entry.edit ? packEdit(entry.edit) : null,
@@ -260,6 +260,10 @@ function unpackEdit([added, remove]: EditTuple): HeaderEdit {
   return { add: added.map(([name, value]) => ({ name, value })), remove };
 }
 
-function unpackDecision([at, rule, route, reason]: DecisionTuple): AttemptDecision {
-  return { at, rule, route, reason };
+function packDecision({ at, rule, route, source, reason }: AttemptDecision): DecisionTuple {
+  return source === undefined ? [at, rule, route, reason] : [at, rule, route, reason, source];
+}
+
+function unpackDecision([at, rule, route, reason, source]: DecisionTuple): AttemptDecision {
+  return { at, rule, route, ...(source !== undefined && { source }), reason };
 }

@@ -11,7 +11,10 @@ const full = entry(2, {
   hold: { reason: 'why', since: 8, by: 'operator' },
   routeOverride: 'provider',
   routeReason: 'the operator chose it',
-  decisions: [{ at: 9, rule: 'all', route: 'direct', reason: 'first in the list' }],
+  decisions: [
+    { at: 9, rule: 'all', route: 'direct', reason: 'first in the list' },
+    { at: 10, rule: 'all', route: 'direct', source: '192.0.2.10', reason: 'no reason to leave it' },
+  ],
   priority: 'low',
   tags: ['outside'],
   edit: { add: [{ name: 'X-A', value: 'b' }], remove: ['x-c'] },
