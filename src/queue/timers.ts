@@ -12,6 +12,7 @@ import type { QueueEntry } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { decisionFor, stageOf } from './placement.ts';
 import { suspensionOfEntry } from './put-off.ts';
+import { OVER_QUOTA, waitsForQuota } from './quota-waits.ts';
 import { endSlowdowns } from './site-backoff.ts';
 import { endSuspensions } from './suspend.ts';
 import { isYetToBeTried, timed, warningAfter } from './window.ts';
@@ -114,8 +115,9 @@ export class MailTimers {
     const suspension = suspensionOfEntry(this.#house.destinations, message, entry, now);
     const backOff = this.#house.destinations.get(entry.destination)?.backOff ?? null;
     const tried = Math.max(entry.lastAttempt ?? 0, backOff?.lastAt ?? 0);
-    // What was released from a hold after its time is due later than it expires.
-    const due = suspension ? entry.expires : entry.due;
+    // What was released from a hold after its time is due later than it expires; what waits for a quota is too.
+    const opens = waitsForQuota(this.#house, message, entry)?.until ?? 0;
+    const due = suspension ? entry.expires : Math.max(entry.due, opens);
     const grace = Math.max(entry.expires, due, this.#awakeSince) + GRACE_MS;
     // Behind a suspension that outlasts it no last attempt will come.
     const isOwed = tried < entry.expires && now <= grace && (suspension?.until ?? 0) <= grace;
@@ -161,8 +163,10 @@ export class MailTimers {
     // Policy or window have changed since it was set.
     if (warning === null || warning > now) return spool.change({ put: [timed(entry, message, decision)] });
     const waited = entry.last ?? destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
-    const failure = suspension ? SUSPENDED : waited;
-    const late = entry.recipients.map((index) => ({ ...entry, index, failure }));
+    const quota = waitsForQuota(this.#house, message, entry);
+    const failure = suspension ? SUSPENDED : quota ? OVER_QUOTA : waited;
+    const expires = Math.max(entry.expires, quota?.until ?? 0);
+    const late = entry.recipients.map((index) => ({ ...entry, index, failure, expires }));
     const dsn = await report(this.#house, 'delayed', message, late);
     if (!isUnchanged(this.#house, entry)) return dsn?.body.discard();
     // Warnings that came due while the daemon was down are one.

@@ -7,9 +7,8 @@ import { parseDestination, priorityOf, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
 import { suspensionOfEntry } from './put-off.ts';
-import { passedByQuota } from './quotas.ts';
+import { routeOpens } from './quota-waits.ts';
 import type { Suspension } from './suspensions.ts';
-import { passedByWarmup } from './warmups.ts';
 import { waitsForWindow } from './window.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -21,8 +20,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
   const suspension = entry.hold ? null : suspensionOfEntry(house.destinations, message, entry, now);
   const waiting = suspension ? 'suspended' : 'queued';
   const of = parseDestination(entry.destination);
-  const byWarmup = passedByWarmup(house, house.policy(), of.source, now);
-  const opens = (passedByQuota(house, of.route) ?? byWarmup)?.until ?? 0;
+  const opens = routeOpens(house, entry)?.until ?? 0;
   return {
     id: entry.id,
     state: entry.hold ? 'held' : claimed ? 'delivering' : waiting,

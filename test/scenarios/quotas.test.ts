@@ -10,6 +10,7 @@ import { until } from '../harness/until.ts';
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 const network = networkForFile();
 const redis = redisForFile();
@@ -148,6 +149,31 @@ test('what may have been delivered stays counted, and waits for its own route', 
   const other = await daemon.send({ from: '', to: `bob@${network().name()}` });
   await daemon.about(other, 'delivered');
   expect(next.messages).toHaveLength(1);
+});
+
+test('mail that waits is not given up before its window has opened, and its sender is told', async () => {
+  const daemon = one();
+  const peer = await network().peer({ port: 0 });
+  const quota = { max: '1/day', zone: 'UTC' };
+  const rules = [
+    { when: { to: '*.slow.test' }, route: 'daily', retry: { after: ['1h'], expire: '4h', warn: ['2h'] } },
+    { route: 'direct' },
+  ];
+  expect(await daemon.setPolicy({ routes: { daily: smarthost(peer, { quota }) }, rules })).toEqual([]);
+  await daemon.advance(DAY - (daemon.now % DAY) + MINUTE);
+  const from = network().sender();
+  await sendMany(daemon, 1, '', 'slow.test');
+  await until('the first', () => peer.messages.length === 1);
+  const id = await daemon.send({ from, to: `ann@${network().name('slow.test')}` });
+  await daemon.advance(2 * HOUR + MINUTE);
+  const report = await network().report(from);
+  const told = Object.fromEntries(report.recipients[0] ?? []);
+  expect(told).toMatchObject({ action: 'delayed', status: '4.4.5' });
+  expect(Date.parse(told['will-retry-until'] ?? '') % DAY).toBe(0);
+  for (const hours of [3, 7, 6]) await daemon.advance(hours * HOUR);
+  expect(daemon.soFar(id, 'expired')).toEqual([]);
+  await daemon.advance(DAY - (daemon.now % DAY) + MINUTE);
+  await daemon.about(id, 'delivered');
 });
 
 test('senders beyond their quota: put off, held and let through, refused; reports pass', async () => {
