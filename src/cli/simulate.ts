@@ -8,7 +8,7 @@ import { CommandError, exitCodes } from './exit.ts';
 import { addressOf } from './explain.ts';
 import { type Column, type Row, table } from './table.ts';
 import type { Terminal } from './terminal.ts';
-import { addressText, elapsedText, momentText, plain } from './text.ts';
+import { addressText, elapsedText, momentText, plain, wayText } from './text.ts';
 
 export interface SimulateOptions {
   readonly to: string;
@@ -71,8 +71,14 @@ function timeLine({ steps, ended }: Simulation, start: number, width: number | n
 }
 
 function rowOf(step: Step, start: number): Row {
-  const route = step.what === 'attempt' || step.what === 'discarded' ? (step.route ?? '') : '';
-  return { cells: [momentText(iso(step.at)), elapsedText(step.at - start), route, plain(wordsOf(step))] };
+  return {
+    cells: [momentText(iso(step.at)), elapsedText(step.at - start), wayOf(step), plain(wordsOf(step))],
+  };
+}
+
+function wayOf(step: Step): string {
+  if (step.what === 'attempt') return wayText(step);
+  return step.what === 'discarded' ? (step.route ?? '') : '';
 }
 
 function wordsOf(step: Step): string {

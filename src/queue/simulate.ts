@@ -27,6 +27,8 @@ export type Step = { readonly at: number } & (
   | {
       readonly what: 'attempt';
       readonly route: string;
+      /** The address of ours that it leaves from; null: the system's choice. */
+      readonly source: string | null;
       /** As it was given. */
       readonly reply: string;
       /** Attempts so far that count. */
@@ -195,7 +197,7 @@ class Story {
   }
 
   #attempt(entry: QueueEntry, said: SimulatedReply): true {
-    const { route: name } = parseDestination(entry.destination);
+    const { route: name, source } = parseDestination(entry.destination);
     const route = this.#policy.routes.get(name);
     if (!route || route.via === 'discard') throw new Error(`no attempt is made by ${name}`);
     const outcome = outcomeOf(said, route);
@@ -211,6 +213,7 @@ class Story {
     this.#tell({
       what: 'attempt',
       route: name,
+      source,
       reply: said.text,
       attempts: entry.attempts + counted,
       result: verdict?.kind ?? 'deferred',

@@ -41,7 +41,10 @@ test('a smarthost counts for its route alone', () => {
   });
 });
 
-test('each address of ours counts by itself', () => {
+test('each address of ours counts by itself at a site, and with all others for the route', () => {
+  const all = limitsOf(route('provider'), null, '192.0.2.10');
+  expect(all).toEqual(limitsOf(route('provider'), null));
+  expect(all.connections).toMatchObject([{ key: 'route provider' }]);
   expect(siteKey('big', '192.0.2.10')).toBe('site big 192.0.2.10');
   expect(limitsOf(route('direct'), big ?? null, '192.0.2.10').connections).toEqual([
     { key: 'site big 192.0.2.10', connections: 10, site: 'big' },
