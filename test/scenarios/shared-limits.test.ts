@@ -26,12 +26,26 @@ const sites = {
   default: { connections: 15 },
 };
 
-const options = (name: string) => () => ({
-  dns: network().dns,
-  mxPort: network().mxPort,
-  settings: { hostname: `${name}.example.net`, redis: { url: redis().url } },
-  policy: { sites },
-});
+/** Where the smarthost of both daemons will be. */
+let provider = '';
+
+const options = (name: string) => () => {
+  provider ||= network().address();
+  const hosts = [`${provider}:${network().mxPort}`];
+  return {
+    dns: network().dns,
+    mxPort: network().mxPort,
+    settings: { hostname: `${name}.example.net`, redis: { url: redis().url } },
+    policy: {
+      sites,
+      routes: { provider: { via: 'smarthost', hosts, connections: 3, rate: '20/second' } },
+      rules: [
+        { when: { to: 'provided.test' }, route: 'provider' },
+        { when: 'any', route: 'direct' },
+      ],
+    },
+  };
+};
 const one = sendoffForFile(options('one'));
 const two = sendoffForFile(options('two'));
 
@@ -47,7 +61,7 @@ async function sendMany(sendoff: Sendoff, { domain }: Receiver, count: number): 
 }
 
 /** Each message takes some hundredths of a second. */
-const slowly: Script = { dot: () => ({ do: 'slow', reply: '250 2.0.0 ok', octets: 6, every: 30 }) };
+const slowly: Script = { dot: () => ({ do: 'slow', reply: '250 2.0.0 ok', octets: 6, every: 20 }) };
 
 test('two daemons hold a rate together within 5 %, and no half second has more than twice its share', async () => {
   const times: number[] = [];
@@ -77,6 +91,16 @@ test('two daemons never have more connections than their site may, and both get 
   expect(firstHalf).toBeLessThan(35);
 });
 
+test('the connections and the rate of a smarthost are shared too', async () => {
+  const peer = await network().peer({ address: provider });
+  const before = performance.now();
+  await Promise.all(both.map((sendoff) => sendMany(sendoff, { domain: 'provided.test', peer }, 15)));
+  await peer.received(30);
+  const seconds = (performance.now() - before) / 1000;
+  expect(30 / seconds).toBeLessThan(21);
+  expect(peer.maxConnectionsSeen).toBeLessThanOrEqual(3);
+});
+
 test('new connections are paced', async () => {
   const receiver = await network().receiver({}, 'welcoming.test');
   const before = performance.now();
@@ -88,7 +112,7 @@ test('new connections are paced', async () => {
 
 test('a receiver that takes seven connections gets seven, and nobody is charged for finding out', async () => {
   const receiver = await network().receiver({ script: slowly, maxConnections: 7 });
-  await sendMany(one(), receiver, 150);
+  await sendMany(one(), receiver, 110);
   await one().settled();
   const { present } = await explained(receiver);
   expect(present.limits).toMatchObject([{ connections: 15, allowed: expect.toSatisfy(isSixOrSeven) }]);
@@ -96,7 +120,7 @@ test('a receiver that takes seven connections gets seven, and nobody is charged 
   expect(refusedBy(receiver)).toBeLessThan(4);
   // It is time to ask for more; the other daemon finds out for itself, and counts the connections of this one.
   await one().advance(6 * MINUTE);
-  await Promise.all(both.map((sendoff) => sendMany(sendoff, receiver, 60)));
+  await Promise.all(both.map((sendoff) => sendMany(sendoff, receiver, 40)));
   await Promise.all(both.map((sendoff) => sendoff.settled()));
   for (const sendoff of both) expect(sendoff.events('deferred')).toEqual([]);
   expect(refusedBy(receiver)).toBeLessThan(8);
