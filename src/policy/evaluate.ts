@@ -14,6 +14,7 @@ import type {
   Rule,
   RuleEnding,
   RuleTrace,
+  Truth,
 } from './policy.ts';
 import { fixedOf, settingsOf } from './settings.ts';
 
@@ -46,27 +47,24 @@ function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] 
   const passedOver = PASSED_OVER[stage];
   for (const rule of policy.rules) {
     if (rule.ending !== undefined && passedOver.has(rule.ending.kind)) continue;
-    const stopper = given.stopperOf(rule);
-    trace?.push(traceOf(rule, stopper, stage));
-    if (stopper !== null) {
-      if (stopper.open) given.passOver(rule, stopper.condition);
+    // One that does not hold decides, whatever is unknown besides.
+    const failed = given.first(rule, false);
+    const open = failed === null ? given.first(rule, null) : null;
+    trace?.push(traceOf(rule, failed, open, stage));
+    if (failed !== null) continue;
+    if (open !== null) {
+      given.passOver(rule, open);
       continue;
     }
     given.add(rule);
     if (rule.ending !== undefined) return given.decision(policy, rule.name, rule.ending);
   }
-  trace?.push(traceOf(policy.otherwise, null, stage));
+  trace?.push(traceOf(policy.otherwise, null, null, stage));
   return given.decision(policy, policy.otherwise.name, policy.otherwise.ending);
 }
 
 /** Of these a later rule's word replaces an earlier one's. */
 type Setting = 'retry' | 'warn' | 'fallback' | 'priority' | 'window' | 'bounces';
-
-/** The condition for which a rule does not count, and whether it could not be judged. */
-interface Stopper {
-  readonly condition: Condition;
-  readonly open: boolean;
-}
 
 /** What the rules have said so far. */
 class Given {
@@ -83,15 +81,10 @@ class Given {
     this.#facts = factsFrom(mail, this.#tags, this.#openTags);
   }
 
-  /** One that does not hold decides, whatever is unknown besides. */
-  stopperOf({ when }: Rule): Stopper | null {
-    let open: Condition | null = null;
-    for (const condition of when) {
-      const truth = condition.test(this.#facts);
-      if (truth === false) return { condition, open: false };
-      if (truth === null) open ??= condition;
-    }
-    return open && { condition: open, open: true };
+  /** The first condition of the rule with this truth. */
+  first({ when }: Rule, truth: Truth): Condition | null {
+    for (const condition of when) if (condition.test(this.#facts) === truth) return condition;
+    return null;
   }
 
   /** A rule that hangs on the content matters at RCPT only if it could lead elsewhere. */
@@ -141,13 +134,11 @@ class Given {
   }
 }
 
-function traceOf(rule: Rule, stopper: Stopper | null, stage: Stage): RuleTrace {
+function traceOf(rule: Rule, failed: Condition | null, open: Condition | null, stage: Stage): RuleTrace {
   const { name } = rule;
-  if (stopper !== null) {
-    const { open, condition } = stopper;
-    const why = open ? { open: condition.describe } : { failed: condition.describe };
-    return { rule: name, matched: false, ...why, held: [], gave: [] };
-  }
+  const passed = { rule: name, matched: false, held: [], gave: [] };
+  if (failed !== null) return { ...passed, failed: failed.describe };
+  if (open !== null) return { ...passed, open: open.describe };
   return {
     rule: name,
     matched: true,
