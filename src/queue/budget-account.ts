@@ -8,7 +8,7 @@ import { type BudgetAnswer, PLENTY, SHARE } from './budget-script.ts';
 
 /**
  * Lent ahead of what is needed, doubled as long as it lasts for less than a second: some round trips and notes a
- * second, however fast mail goes, and nothing to speak of where it goes slowly.
+ * second, however fast mail goes, and nothing where it goes slowly.
  */
 const LEAST_AHEAD = 16;
 const MOST_AHEAD = 1_000;
@@ -58,7 +58,7 @@ export class Account {
   #waiting = 0;
   #askedAt = 0;
   #usedAt = 0;
-  #ahead = LEAST_AHEAD;
+  #ahead = 0;
   #lentAt = 0;
   /** Used ahead of Redis and of the disk. */
   #isDirty = false;
@@ -118,14 +118,24 @@ export class Account {
     return this.#fullBy(last);
   }
 
-  /** Once a second: lent and unused goes back, what was used ahead is said, a full budget is looked at again. */
-  tick(now: number): void {
+  /**
+   * Once a second: lent and unused goes back, what was used ahead is said, a full budget is looked at again.
+   * False when nothing of this is to come as long as nobody uses it.
+   */
+  tick(now: number): boolean {
     this.#now();
     for (const counter of this.counters) counter.watch(now);
-    if (this.#asking > 0) return;
-    const isIdle = now - this.#usedAt >= IDLE_MS && this.counters.some(({ used, lent }) => lent > used);
-    if (isIdle || this.#isDirty) void this.#queued(() => this.#giveAway());
-    else if (this.full() !== null && now - this.#askedAt >= FULL_AGAIN_MS) this.#lookAgain();
+    if (this.#asking > 0) return true;
+    const isFull = this.full() !== null;
+    if (this.#owes && (this.#isDirty || now - this.#usedAt >= IDLE_MS))
+      void this.#queued(() => this.#giveAway());
+    else if (isFull && now - this.#askedAt >= FULL_AGAIN_MS) this.#lookAgain();
+    return isFull || this.#owes;
+  }
+
+  /** Redis has to hear of it. */
+  get #owes(): boolean {
+    return this.#isDirty || this.counters.some(({ used, lent }) => lent > used);
   }
 
   /** Says what this daemon has: Redis may have lost it. */
@@ -135,7 +145,7 @@ export class Account {
 
   /** Gives all of it away that is not used. Never rejects. */
   async close(): Promise<void> {
-    await this.#queued(() => this.#giveAway());
+    if (this.#owes || this.#asking > 0) await this.#queued(() => this.#giveAway());
   }
 
   /** Asks for what others have. Never rejects. */
@@ -231,8 +241,9 @@ export class Account {
   /** How much is lent ahead this time. */
   #stepped(): number {
     const now = this.#options.clock.now();
-    const next = now - this.#lentAt < LASTS_MS ? this.#ahead * 2 : this.#ahead / 2;
-    this.#ahead = Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, next));
+    const isFast = now - this.#lentAt < LASTS_MS;
+    if (isFast) this.#ahead = Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, this.#ahead * 2));
+    else this.#ahead = this.#ahead > LEAST_AHEAD ? this.#ahead / 2 : 0;
     this.#lentAt = now;
     return this.#ahead;
   }

@@ -45,7 +45,6 @@ export async function borrow(
     recipients,
     ahead,
     settle,
-    isNew: counters.some(({ isKnown }) => !isKnown),
     windows: counters.map((counter) => windowOf(key, counter, now)),
   });
   if (!answer) return null;
@@ -65,6 +64,7 @@ function windowOf(key: string, counter: Counter, now: number): WindowRequest {
     key: `budget:${key}:${name}${suffix}`,
     max: quota.max,
     isPerMessage: quota.count === 'messages',
+    isNew: !counter.isKnown,
     own: counter.own(),
     used,
     since: countedSince(quota.window, now),

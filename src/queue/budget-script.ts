@@ -10,6 +10,8 @@ export interface WindowRequest {
   readonly key: string;
   readonly max: number;
   readonly isPerMessage: boolean;
+  /** This process does not know yet what Redis has under the daemon's name. */
+  readonly isNew: boolean;
   /** Its own, the present stretch last. */
   readonly own: readonly Counted[];
   /** Used of the present stretch. */
@@ -29,8 +31,6 @@ export interface BudgetRequest {
   readonly ahead: number;
   /** After a start or a loss of Redis nothing is lent for so long (ms): every daemon says first what it has. */
   readonly settle: number;
-  /** This process does not know yet what Redis has under the daemon's name. */
-  readonly isNew: boolean;
   readonly windows: readonly WindowRequest[];
 }
 
@@ -74,20 +74,20 @@ end
 
 /**
  * KEYS: the epoch, then a hash for each window, with a field for each stretch and daemon (\`start daemon\`).
- * ARGV: daemon, settle, new, recipients, ahead; then for each window max, per message, used, since, keep, the number
+ * ARGV: daemon, settle, recipients, ahead; then for each window max, per message, new, used, since, keep, the number
  * of own stretches, and each with its start and count. What is lent ahead is a sixteenth of what is left, and nothing
  * when that is little: near its end a budget is handed out one by one.
  */
 const RESERVE = `${EPOCH}
 local _, settling = since(tonumber(ARGV[2]))
-local daemon, fits, ahead = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5])
+local daemon, fits, ahead = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 if settling > 0 then fits, ahead = 0, 0 end
-local windows, next = {}, 6
+local windows, next = {}, 5
 for i = 2, #KEYS do
-  local w = { max = tonumber(ARGV[next]), message = ARGV[next + 1] == '1', used = tonumber(ARGV[next + 2]),
-    keep = ARGV[next + 4], own = {}, elsewhere = 0, oldest = false }
-  local first, count = tonumber(ARGV[next + 3]), tonumber(ARGV[next + 5])
-  next = next + 6
+  local w = { max = tonumber(ARGV[next]), message = ARGV[next + 1] == '1', used = tonumber(ARGV[next + 3]),
+    keep = ARGV[next + 5], own = {}, elsewhere = 0, oldest = false }
+  local new, first, count = ARGV[next + 2] == '1', tonumber(ARGV[next + 4]), tonumber(ARGV[next + 6])
+  next = next + 7
   for n = 1, count do
     w.field = ARGV[next] .. ' ' .. daemon
     w.own[w.field] = tonumber(ARGV[next + 1])
@@ -109,7 +109,7 @@ for i = 2, #KEYS do
   for field, value in pairs(w.own) do
     if field ~= w.field then past = past + value end
   end
-  if ARGV[3] == '1' then
+  if new then
     w.used = math.max(w.used, w.had)
     w.own[w.field] = math.max(w.own[w.field], w.had)
   end
@@ -138,10 +138,11 @@ return answer`;
 
 /** Never rejects for a Redis that is away: null. */
 export async function reserveIn(scripts: Scripts, request: BudgetRequest): Promise<BudgetAnswer | null> {
-  const { daemon, settle, isNew, recipients, ahead, windows } = request;
-  const args = windows.flatMap(({ max, isPerMessage, used, since, keep, own }) => [
+  const { daemon, settle, recipients, ahead, windows } = request;
+  const args = windows.flatMap(({ max, isPerMessage, isNew, used, since, keep, own }) => [
     max,
     isPerMessage ? 1 : 0,
+    isNew ? 1 : 0,
     used,
     since,
     Math.ceil(keep),
@@ -149,7 +150,7 @@ export async function reserveIn(scripts: Scripts, request: BudgetRequest): Promi
     ...own.flatMap(([start, , count]) => [start, count]),
   ]);
   const keys = [EPOCH_KEY, ...windows.map(({ key }) => key)];
-  const fixed = [daemon, settle, isNew ? 1 : 0, recipients, ahead];
+  const fixed = [daemon, settle, recipients, ahead];
   const answer = await scripts.run(RESERVE, keys, [...fixed, ...args]).catch(() => null);
   return answer === null ? null : read(answer as number[], windows.length);
 }

@@ -62,6 +62,8 @@ export class Budgets {
   readonly #options: BudgetsOptions;
   readonly #settle: number;
   readonly #accounts = new Map<string, Account>();
+  /** Those that were asked for lately, or have something to say. */
+  readonly #awake = new Set<Account>();
   /** Of an earlier process, until the account is opened. */
   readonly #notes = new Map<string, AccountNote>();
   /** Windows whose end was told: until when, by budget and counter. */
@@ -175,6 +177,7 @@ export class Budgets {
     const known = this.#accounts.get(key);
     if (known) {
       known.follow(quotas);
+      this.#awake.add(known);
       return known;
     }
     const account = new Account(key, quotas, this.#notes.get(key), {
@@ -183,14 +186,15 @@ export class Budgets {
     });
     this.#notes.delete(key);
     this.#accounts.set(key, account);
+    this.#awake.add(account);
     return account;
   }
 
   #tick(): void {
     if (this.#stopped) return;
     const now = this.#options.clock.now();
-    for (const account of this.#accounts.values()) {
-      account.tick(now);
+    for (const account of this.#awake) {
+      if (!account.tick(now)) this.#awake.delete(account);
       // Mail that passes it over asks for nothing.
       const full = account.full();
       if (full) this.#closed(full);
@@ -216,6 +220,7 @@ export class Budgets {
     for (const [key, account] of this.#accounts) {
       if (!account.isOver(now)) continue;
       this.#accounts.delete(key);
+      this.#awake.delete(account);
       this.#shut.delete(key);
       forgotten[BUDGET_NOTES + key] = null;
     }
