@@ -78,27 +78,27 @@ function domainOrLiteral(text: string): string | null {
   return /^\[[\w.:-]+\]$/.test(text) ? text.toLowerCase() : parseDomain(text);
 }
 
-/** Most sets hold one kind of pattern: a look at the size spares the others their look-up, in each of many rules. */
-function isIn(texts: ReadonlySet<string>, text: string): boolean {
-  return texts.size > 0 && texts.has(text);
+/** Most lists have one kind of pattern. What they do not have is the same set for all: there may be thousands. */
+const NONE: ReadonlySet<string> = new Set();
+
+function setOf(texts: readonly string[]): ReadonlySet<string> {
+  return texts.length === 0 ? NONE : new Set(texts);
 }
 
 /** Domains by name and by parent. */
 export class DomainSet {
-  readonly #names = new Set<string>();
-  readonly #parents = new Set<string>();
+  readonly #names: ReadonlySet<string>;
+  readonly #parents: ReadonlySet<string>;
 
   constructor(patterns: readonly AddressPattern[]) {
-    for (const pattern of patterns) {
-      if (pattern.kind === 'domain') this.#names.add(pattern.domain);
-      if (pattern.kind === 'below') this.#parents.add(pattern.domain);
-    }
+    this.#names = setOf(patterns.flatMap((one) => (one.kind === 'domain' ? one.domain : [])));
+    this.#parents = setOf(patterns.flatMap((one) => (one.kind === 'below' ? one.domain : [])));
   }
 
   /** `domain` in lower case as A-labels, `parents` as in Subject. */
   has(domain: string, parents: readonly string[] = parentsOf(domain)): boolean {
-    if (isIn(this.#names, domain)) return true;
-    if (this.#parents.size === 0) return false;
+    if (this.#names !== NONE && this.#names.has(domain)) return true;
+    if (this.#parents === NONE) return false;
     for (const parent of parents) if (this.#parents.has(parent)) return true;
     return false;
   }
@@ -111,26 +111,24 @@ export class DomainSet {
 
 /** Addresses by any of the patterns. */
 export class AddressSet {
-  readonly #addresses = new Set<string>();
-  readonly #locals = new Set<string>();
+  readonly #addresses: ReadonlySet<string>;
+  readonly #locals: ReadonlySet<string>;
   readonly #domains: DomainSet;
   readonly #nullSender: boolean;
 
   constructor(patterns: readonly AddressPattern[]) {
     this.#domains = new DomainSet(patterns);
     this.#nullSender = patterns.some((pattern) => pattern.kind === 'null-sender');
-    for (const pattern of patterns) {
-      if (pattern.kind === 'address') this.#addresses.add(pattern.address);
-      if (pattern.kind === 'local') this.#locals.add(pattern.local);
-    }
+    this.#addresses = setOf(patterns.flatMap((one) => (one.kind === 'address' ? one.address : [])));
+    this.#locals = setOf(patterns.flatMap((one) => (one.kind === 'local' ? one.local : [])));
   }
 
   has(subject: Subject): boolean {
     if (subject.address === '') return this.#nullSender;
     return (
       this.#domains.has(subject.domain, subject.parents) ||
-      isIn(this.#addresses, subject.address) ||
-      isIn(this.#locals, subject.local)
+      (this.#addresses !== NONE && this.#addresses.has(subject.address)) ||
+      (this.#locals !== NONE && this.#locals.has(subject.local))
     );
   }
 
