@@ -31,6 +31,6 @@ export function waitsForQuota(house: House, message: Message, entry: QueueEntry)
   const ofRoute = routeOpens(house, entry);
   if (ofRoute || entry.quotaWaived) return ofRoute;
   const budgets = senderBudgets(house.policy(), message, 'attempt');
-  const full = budgets.map((budget) => house.budgets.account(budget).full()).find((one) => one !== null);
+  const full = budgets.map(({ key }) => house.budgets.full(key)).find((one) => one !== null);
   return full ? { reason: fullText(full), until: full.until } : null;
 }
