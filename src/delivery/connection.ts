@@ -9,7 +9,7 @@ import { Channel } from './channel.ts';
 import { judge } from './classify.ts';
 import { deadlines } from './deadlines.ts';
 import type { Failure, Phase } from './failure.ts';
-import { failureKinds, openingFailure } from './failures.ts';
+import { failureKinds, isMissingSource, openingFailure } from './failures.ts';
 import type { Manners } from './manners.ts';
 import { type Offers, offersOf } from './offers.ts';
 import { parseReply } from './reply.ts';
@@ -159,7 +159,8 @@ class Greeter extends Base {
   }
 
   #timedOut(limit: number): void {
-    this.#finish(openingFailure(this.#phase, `no answer within ${limit / 1000} s`, ''));
+    // What is left of a route's time for several phases is no round number.
+    this.#finish(openingFailure(this.#phase, `no answer within ${Math.ceil(limit / 100) / 10} s`, ''));
   }
 
   #afterHello(): void {
@@ -204,7 +205,7 @@ class Greeter extends Base {
   #fail(error: PeerError): void {
     const { response, originalCode, code, syscall, message } = error;
     if (response !== undefined) this.#finish(this.#refusal(response));
-    else if (syscall === 'bind' && originalCode === 'EADDRNOTAVAIL') this.#finish(this.#noAddress());
+    else if (isMissingSource(originalCode, syscall)) this.#finish(this.#noAddress());
     else this.#finish(openingFailure(this.#phase, message, originalCode ?? code ?? ''));
   }
 

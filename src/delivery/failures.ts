@@ -103,6 +103,11 @@ const ourErrors: ReadonlySet<string> = new Set([
   'ENOBUFS',
 ]);
 
+/** Whether a system error says that this machine has no such address to leave from. */
+export function isMissingSource(code: string | undefined, syscall: string | undefined): boolean {
+  return syscall === 'bind' && code === 'EADDRNOTAVAIL';
+}
+
 /** What a connection lost in the middle of a transaction means: doubt, once the dot is written. */
 export function lossFailure({ cause, reason }: Lost, phase: Phase, dotWritten: boolean): Failure {
   const text = `${phase}: ${reason}`;

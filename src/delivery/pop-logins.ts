@@ -81,17 +81,26 @@ export class PopLogins {
     }
     const addresses = found.kind === 'none' ? [] : family === 4 ? found.v4 : found.v6;
     // An address of the other family may do for hosts that have one.
-    if (addresses.length === 0) return failedAt(host, `it has no IPv${family} address`, 'host');
+    if (addresses.length === 0) return wrongFamily(host, family, source);
     const reasons: string[] = [];
     for (const address of addresses.slice(0, MOST_ADDRESSES)) {
       const visit = { ...this.#parts, server, at: { address, port, source } };
       const outcome = await logInAtPop(visit, ending);
       if (outcome.kind === 'in') return { at: clock.now() };
+      if (outcome.kind === 'no-source') {
+        return { failure: { ...failureKinds.sourceMissing, scope: 'destination', text: outcome.reason } };
+      }
       reasons.push(outcome.reason);
       if (outcome.kind === 'refused') break;
     }
     return failedAt(host, reasons.join('; '));
   }
+}
+
+/** An address of ours of the other family may do, where the route has one. */
+function wrongFamily(host: string, family: 4 | 6, source: string | null): PopLogin {
+  const login = failedAt(host, `it has no IPv${family} address`, 'host');
+  return source === null ? login : { failure: { ...login.failure, sourceTrouble: 'unfit' } };
 }
 
 function failedAt(

@@ -3,6 +3,7 @@
 // Never opened for mail: it is there to log in, nothing is fetched. Never rejects: a lost connection is a value.
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { isMissingSource } from './failures.ts';
 
 /** What the server said (RFC 1939 §3), without `+OK` or `-ERR`; or why it says nothing any more. */
 export interface Said {
@@ -24,6 +25,8 @@ export class PopLine {
   #socket: Socket;
   #input = '';
   #lost: string | null = null;
+  /** This machine has no such address as the connection was to leave from. */
+  isWithoutSource = false;
   #wake: (() => void) | null = null;
 
   constructor({ address, port, source }: PopAddress) {
@@ -77,7 +80,10 @@ export class PopLine {
 
   #listen(socket: Socket): void {
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
-    socket.on('error', (error) => this.end(error.message));
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.isWithoutSource ||= isMissingSource(error.code, error.syscall);
+      this.end(error.message);
+    });
     socket.on('close', () => this.end('the server closed the connection'));
   }
 

@@ -11,8 +11,8 @@ import type { TlsManners } from './tls.ts';
 
 export type PopOutcome =
   | { readonly kind: 'in' }
-  /** `away`: nobody answered there, another address may. `tls`: the handshake failed. */
-  | { readonly kind: 'away' | 'tls' | 'refused'; readonly reason: string };
+  /** `away`: nobody answered there, another address may. `tls`: the handshake failed. `no-source`: we are not there. */
+  | { readonly kind: 'away' | 'tls' | 'refused' | 'no-source'; readonly reason: string };
 
 export interface PopVisit {
   readonly server: PopServer;
@@ -45,7 +45,8 @@ async function dial(visit: PopVisit, tls: TlsPolicy, signal: AbortSignal): Promi
   try {
     const outcome = await new Conversation(line, visit, tls).hold();
     if (outcome.kind === 'in') await quit(line, visit.clock);
-    return outcome;
+    if (!line.isWithoutSource) return outcome;
+    return { kind: 'no-source', reason: `this machine has no address ${visit.at.source}` };
   } finally {
     timer.cancel();
     signal.removeEventListener('abort', onAbort);

@@ -16,8 +16,10 @@ export function noteOurTrouble(alarms: Alarms, { route, source }: Place, finding
   if (finding === 'open') {
     alarms.clear('auth-failed', route);
     alarms.clear('source-missing', wayText({ route, source }));
-  } else if (finding.class === 'auth' && finding.ours) refusedLogin(alarms, route, finding);
-  else if (finding.sourceTrouble === 'missing') missingSource(alarms, { route, source });
+  } else if (finding.sourceTrouble === 'missing') missingSource(alarms, { route, source });
+  else if (finding.sourceTrouble === undefined && finding.class === 'auth' && finding.ours) {
+    refusedLogin(alarms, route, finding);
+  }
 }
 
 function refusedLogin(alarms: Alarms, route: string, { reply, text: reason, host }: Failure): void {

@@ -68,7 +68,8 @@ async function setting(
       approach.note(hostFailure);
     }
   };
-  return { pop, peer, clock, send };
+  const next = async () => (await approachTo(delivery, route, null)).next(never);
+  return { pop, peer, clock, send, next };
 }
 
 /** In clear, with leave. */
@@ -103,6 +104,20 @@ describe('how it logs in', () => {
     const { pop, send } = await setting({ tls: 'stls' }, {}, { sources });
     expect(await send()).toBe('sent');
     expect(pop.logins).toMatchObject([{ from: '127.0.0.8' }]);
+  });
+
+  test.each([
+    [
+      'that the machine does not have',
+      '192.0.2.77',
+      '127.0.0.1',
+      { class: 'unreachable', sourceTrouble: 'missing' },
+    ],
+    ['that the server cannot be reached from', '::1', '::1', { class: 'auth', sourceTrouble: 'unfit' }],
+  ])('not from an address %s: another one may do', async (_, address, host, failure) => {
+    const hosts = [{ host, port: 25, implicitTls: false, weight: 1 }];
+    const { next } = await setting({}, {}, { hosts, sources: [{ address, ehlo: null, weight: 1 }] });
+    expect(await next()).toMatchObject({ failure: { ...failure, ours: true, scope: 'destination' } });
   });
 
   test('in clear when the handshake fails, with leave', async () => {
