@@ -141,12 +141,12 @@ function compileRule(data: RuleData, index: number, schedules: Schedules): Rule 
     ...(ending === null ? {} : { ending }),
     ...(data.retry === undefined ? {} : { retry: compileRetry(data.retry, name, schedules) }),
     ...(data.fallback === undefined ? {} : { fallback: compileFallback(data.fallback) }),
-    ...settingsOf(data),
+    ...plainSettingsOf(data),
   };
 }
 
 /** Those that are used as they are written. */
-function settingsOf({ priority, window, bounces, warn, tag, header, copy }: RuleData): Partial<Rule> {
+function plainSettingsOf({ priority, window, bounces, warn, tag, header, copy }: RuleData): Partial<Rule> {
   return {
     ...(priority !== undefined && { priority }),
     ...(window !== undefined && { window }),
