@@ -92,6 +92,7 @@ function routeText({ name, displayName, via, hosts, limits }: RouteView): string
   if (limits.connections !== null) parts.push(count(limits.connections, 'connection', 'connections'));
   if (limits.messagesPerConnection !== null) parts.push(`${limits.messagesPerConnection} messages each`);
   if (limits.rate !== null) parts.push(limits.rate);
+  parts.push(...limits.quotas);
   if (limits.softBounce) parts.push('bounces wait');
   if (limits.sources.length > 0) parts.push(`from ${limits.sources.map(sourceText).join(', ')}`);
   return `${title}: ${parts.join(', ')}`;

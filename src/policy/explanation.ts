@@ -22,6 +22,7 @@ import type {
   SourceAddress,
   TlsPolicy,
 } from './policy.ts';
+import { quotaText } from './quota.ts';
 import { bouncesText } from './settings.ts';
 import { domainSiteOf } from './sites.ts';
 
@@ -51,6 +52,8 @@ export interface RouteView {
     readonly messagesPerConnection: number | null;
     /** `14/second`. */
     readonly rate: string | null;
+    /** `200/hour`, `10000/month`. */
+    readonly quotas: readonly string[];
     readonly recipients: number;
     /** What it would return to the sender waits. */
     readonly softBounce: boolean;
@@ -171,7 +174,8 @@ function routeView(route: Route): RouteView {
   const { name, displayName, via } = route;
   if (route.via === 'discard') return { name, displayName, via, hosts: [], limits: null };
   const { tls, connections, messagesPerConnection, rate, recipients, softBounce, sources } = route;
-  const numbers = { connections, messagesPerConnection, rate: rateText(rate), recipients };
+  const quotas = route.quotas.map(quotaText);
+  const numbers = { connections, messagesPerConnection, rate: rateText(rate), quotas, recipients };
   const limits = { tls, ...numbers, softBounce, sources };
   const hosts = route.via === 'smarthost' ? route.hosts : [];
   return { name, displayName, via, hosts: hosts.map((one) => formatEndpoint(one.host, one.port)), limits };

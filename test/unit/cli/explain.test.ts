@@ -68,10 +68,13 @@ rules: [{ name: all, route: [direct, provider], fallback: { on: blocked${keys} }
   expect(await of(', canary: 100%')).toContain('for 1h; meanwhile 100% tries it\n');
 });
 
-test('a route that does not bounce says so', async () => {
-  const policy = 'routes: { direct: { via: mx, softBounce: true } }';
+test('a route that does not bounce says so, and what its quotas are', async () => {
+  const quota = '[200/hour, { max: 9, per: 24h, window: rolling, count: messages }]';
+  const policy = `routes: { direct: { via: mx, softBounce: true, quota: ${quota} } }`;
   const { out } = await explain(policy, '--from', '<>', '--to', 'bob@example.org', '--offline');
-  expect(out).toContain('routes    direct: mx, tls opportunistic, bounces wait\n');
+  expect(out).toContain(
+    'routes    direct: mx, tls opportunistic, 200/hour, 9/1d rolling messages, bounces wait\n',
+  );
 });
 
 test('what is rejected is told with its answer; --json says who answered', async () => {
