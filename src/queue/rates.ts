@@ -19,10 +19,10 @@ export type Turn =
   | { readonly later: number };
 
 /**
- * Turns are leased so many milliseconds ahead: 500 a second cost 20 round trips instead of 500, and a lease that
- * nobody uses costs a twentieth of a second of the rate. A rate of 20 a second or less leases one by one.
+ * Turns are leased so many milliseconds ahead: 500 a second cost 50 round trips instead of 500, and a lease that
+ * nobody uses costs a fiftieth of a second of the rate. A rate of 50 a second or less leases one by one.
  */
-const BATCH_MS = 50;
+const BATCH_MS = 20;
 
 /** A turn may be taken this much late: timers are late by a millisecond, a busy loop by some tens. */
 const LATE_MS = 100;

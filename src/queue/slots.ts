@@ -12,7 +12,7 @@ const LEASE_MS = 15_000;
 /** Leases are renewed this often. */
 const BEAT_MS = 1_000;
 
-/** Who waits looks again this often: a slot that came free elsewhere is nobody's until it is seen. */
+/** Where daemons share a limit they look this often: a slot that came free elsewhere is nobody's until it is seen. */
 const LOOK_MS = 250;
 
 /** A place in the line is kept this long without a word: some beats may be lost. */
@@ -201,7 +201,14 @@ export class Slots {
       if (this.#redis === 'there') this.#redis = 'away';
     }
     if (!this.#stopped)
-      this.#timer = clock.after(waited.size > 0 ? LOOK_MS : BEAT_MS, () => void this.#beat());
+      this.#timer = clock.after(this.#isShared(waited) ? LOOK_MS : BEAT_MS, () => void this.#beat());
+  }
+
+  /** Whether somebody waits, here or elsewhere, or may soon have to. */
+  #isShared(waited: ReadonlySet<LimitKey>): boolean {
+    return (
+      waited.size > 0 || [...this.#seen.values()].some(({ elsewhere, others }) => elsewhere + others > 0)
+    );
   }
 
   #hear(keys: readonly LimitKey[], answer: readonly number[]): void {

@@ -59,9 +59,9 @@ test('two daemons together hold 200 a second within 5 %, in few round trips, and
   const all = sent.flat();
   expect(all.length / 300).toBeGreaterThan(0.95);
   expect(all.length / 300).toBeLessThan(1.05);
-  expect(most(all, 250)).toBeLessThan(100);
+  expect(most(all, 250)).toBeLessThan(150);
   expect(Math.min(...sent.map(({ length }) => length))).toBeGreaterThan(50);
-  expect(shared.reduce((sum, { trips }) => sum + trips, 0)).toBeLessThan(100);
+  expect(shared.reduce((sum, { trips }) => sum + trips, 0)).toBeLessThan(150);
 });
 
 test('the slower of two rates is the one that counts', async () => {
@@ -93,7 +93,7 @@ test('a slow rate is leased one by one; whoever would wait too long reserves not
   expect(third.wait('site s')).toBeGreaterThan(5_500);
 });
 
-test('what nobody used is not saved up, and a batch that was not used costs a twentieth of a second at most', async () => {
+test('what nobody used is not saved up, and a batch that was not used costs a fiftieth of a second at most', async () => {
   const clock = new MovableClock();
   const rates = new Rates(await scriptsOn(redis()), clock);
   const fast = [limit(200, 1000)];
@@ -102,7 +102,7 @@ test('what nobody used is not saved up, and a batch that was not used costs a tw
   const turns = await Promise.all(Array.from({ length: 10 }, () => rates.turn(fast, 1000)));
   const waits = turns.map((turn) => ('wait' in turn ? turn.wait : Number.NaN));
   // On Redis's clock the twenty that were used are not over yet.
-  expect(waits[0]).toBeLessThanOrEqual(20 * 5 + 50);
+  expect(waits[0]).toBeLessThanOrEqual(20 * 5 + 20);
   expect((waits[9] ?? 0) - (waits[0] ?? 0)).toBeGreaterThanOrEqual(44);
 });
 
