@@ -110,6 +110,18 @@ test('twenty reservations at a time by each of two daemons: exactly the most, th
   expect(await take(b, own, 40)).toBe(25);
 });
 
+test('what is lent ahead is used to the last one, whoever has the mail', async () => {
+  const clock = freshHour();
+  const [a, b] = [await daemon(clock), await daemon(clock)];
+  const own = budget(hourly(2000));
+  let sent = 0;
+  const worker = async (one: Daemon): Promise<void> => {
+    while ((await take(one, own)) === 1) sent++;
+  };
+  await Promise.all([a, b].flatMap((one) => Array.from({ length: 20 }, () => worker(one))));
+  expect(sent).toBe(2000);
+});
+
 test('several windows at a time, recipients and messages; what the tighter one refuses is not used of the other', async () => {
   const clock = freshHour();
   const one = await daemon(clock);
