@@ -15,7 +15,9 @@ import {
   failureText,
   momentText,
   plain,
+  routeText,
   untilText,
+  waitingText,
   wayText,
   windowText,
 } from './text.ts';
@@ -86,18 +88,25 @@ function summaryText(totals: Totals, { destinations, total }: Summary, { clock, 
 }
 
 function destinationRow(view: DestinationView, now: number): Row {
-  const { domain, site, state, entries, connections, next, failures, last, suspended } = view;
+  const { domain, site, state, entries, connections, next, failures, last, suspended, quota } = view;
   const name = domain === null ? wayText(view) : `${wayText(view)} ${domain}`;
   const where = site === null || site === domain ? name : `${name} (${site})`;
   const cells = [plain(where), state.replace('-', ' '), `${entries}`, `${connections}`, untilText(next, now)];
   if (suspended !== null) return { cells, note: suspendedText(suspended) };
-  if (last === null) return { cells };
   const again = failures > 1 ? `${failures} times: ` : '';
-  return { cells, note: again + failureText(last) };
+  return noted(cells, [
+    quota === null ? '' : waitingText(quota),
+    last === null ? '' : again + failureText(last),
+  ]);
 }
 
 function suspendedText({ until, reason }: NonNullable<EntryView['suspended']>): string {
   return `suspended until ${momentText(until)}: ${plain(reason)}`;
+}
+
+function noted(cells: Row['cells'], parts: readonly string[]): Row {
+  const note = parts.filter((part) => part !== '').join('; ');
+  return note === '' ? { cells } : { cells, note };
 }
 
 const entryColumns: readonly Column[] = [
@@ -105,6 +114,7 @@ const entryColumns: readonly Column[] = [
   { title: 'STATE' },
   { title: 'AGE', right: true },
   { title: 'NEXT', right: true },
+  { title: 'ROUTE' },
   { title: 'FROM', flexible: true },
   { title: 'TO', flexible: true },
 ];
@@ -119,21 +129,21 @@ function entriesText({ entries, more }: Listing, { clock, columns }: Terminal): 
 }
 
 function entryRow(entry: EntryView, now: number): Row {
-  const { id, state, priority, arrived, next, from, to, attempts, last, hold, suspended, window, inDoubt } =
-    entry;
+  const { id, state, priority, arrived, next, from, to, attempts, last, hold, inDoubt } = entry;
+  const { suspended, window, quota } = entry;
   const [first = '', ...others] = to;
   const recipients = addressText(first) + (others.length > 0 ? ` +${others.length}` : '');
   const age = durationText(Math.max(0, now - Date.parse(arrived)));
   const standing = priority === 'normal' ? state : `${state} (${priority})`;
-  const cells = [id, standing, age, untilText(next, now), addressText(from), recipients];
-  const notes = [
+  const cells = [id, standing, age, untilText(next, now), routeText(entry), addressText(from), recipients];
+  return noted(cells, [
     hold === null ? '' : `held: ${plain(hold)}`,
     suspended === null ? '' : suspendedText(suspended),
     window === null ? '' : windowText(window),
+    quota === null ? '' : waitingText(quota),
     inDoubt ? 'in doubt: no answer to the last final dot' : '',
     last === null
       ? ''
       : (attempts > 0 ? `${count(attempts, 'attempt', 'attempts')}, last: ` : '') + failureText(last),
-  ].filter((note) => note !== '');
-  return notes.length === 0 ? { cells } : { cells, note: notes.join('; ') };
+  ]);
 }

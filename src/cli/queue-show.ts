@@ -13,9 +13,11 @@ import {
   hintText,
   momentText,
   plain,
+  routeText,
   sinceText,
   sizeText,
   untilText,
+  waitingText,
   wayText,
   windowText,
 } from './text.ts';
@@ -85,7 +87,7 @@ function entryFields(entry: EntryView, now: number): Field[] {
   const fields: Field[] = [
     ...lines('to', to.map(addressText)),
     ['state', hold === null ? state : `${state}: ${plain(hold)}`],
-    ['route', plain(domain === null ? wayText(entry) : `${wayText(entry)}, domain ${domain}`)],
+    ['route', routeText(entry) + (domain === null ? '' : plain(`, domain ${domain}`))],
   ];
   if (forcedRoute !== null) fields.push(['forced route', plain(forcedRoute)]);
   if (priority !== 'normal') fields.push(['priority', priority]);
@@ -109,11 +111,12 @@ function acceptedFields({ copy, tags, header }: EntryView): Field[] {
   return header === null ? fields : [...fields, ...lines('header', headerLines(header))];
 }
 
-function timeFields({ suspended, window, next, expires, attempts }: EntryView, now: number): Field[] {
+function timeFields({ suspended, window, quota, next, expires, attempts }: EntryView, now: number): Field[] {
   const fields: Field[] = [];
   if (suspended !== null)
     fields.push(['suspended', `until ${momentText(suspended.until)}: ${plain(suspended.reason)}`]);
   if (window !== null) fields.push(['window', windowText(window)]);
+  if (quota !== null) fields.push(['quota', waitingText(quota)]);
   if (next !== null) fields.push(['next', `${untilText(next, now)}, ${momentText(next)}`]);
   fields.push(['expires', `${untilText(expires, now)}, ${momentText(expires)}`]);
   fields.push(['attempts', count(attempts, 'counted', 'counted')]);

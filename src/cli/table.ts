@@ -66,6 +66,9 @@ function fittingWidths(
   return widths;
 }
 
+/** A count behind an address (`x@example.org +2`) is kept: it says that there are others. */
 function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  if (text.length <= width) return text;
+  const others = / \+\d+$/.exec(text)?.[0] ?? '';
+  return `${text.slice(0, Math.max(0, width - 1 - others.length))}…${others}`;
 }

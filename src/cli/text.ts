@@ -2,6 +2,7 @@
 // Listings use it; table.ts puts the words in columns.
 // Never prints a control character that a remote server sent: a terminal obeys them.
 import type { Failure } from '../delivery/failure.ts';
+import type { EntryView, Waiting } from '../queue/operations.ts';
 
 /** Strangers' text on one line, without control characters. */
 export function plain(text: string): string {
@@ -9,12 +10,12 @@ export function plain(text: string): string {
   return text.replace(/[\r\n\t]+/g, ' ').replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
 }
 
-/** `512`, `4.2K`, `25M`: octets in the units of ls -h. */
+/** `512B`, `4.2KB`, `25MB`: octets in the units of the settings. */
 export function sizeText(octets: number): string {
   let size = octets;
-  for (const unit of ['', 'K', 'M', 'G']) {
-    if (size < 1000 || unit === 'G')
-      return unit === '' || size >= 10 ? `${Math.round(size)}${unit}` : `${size.toFixed(1)}${unit}`;
+  for (const unit of ['B', 'KB', 'MB', 'GB']) {
+    if (size < 1000 || unit === 'GB')
+      return unit === 'B' || size >= 10 ? `${Math.round(size)}${unit}` : `${size.toFixed(1)}${unit}`;
     size /= 1024;
   }
   return '';
@@ -46,11 +47,13 @@ export function elapsedText(ms: number): string {
   return parts.join('') || '0s';
 }
 
-/** `in 4m`, or `now` for what is due. */
+/** `in 4m`, or `now` for what is due. Rounded: what was said to last 2 hours begins with `in 2h`. */
 export function untilText(iso: string | null, now: number): string {
   if (iso === null) return '-';
   const left = Date.parse(iso) - now;
-  return left <= 0 ? 'now' : `in ${durationText(left)}`;
+  if (left <= 0) return 'now';
+  const unit = units.find(([, length]) => left >= length)?.[1] ?? 1000;
+  return `in ${durationText(Math.max(1, Math.round(left / unit)) * unit)}`;
 }
 
 /** `2h ago`. */
@@ -65,6 +68,16 @@ export function momentText(iso: string): string {
 
 export function windowText(opening: string): string {
   return `waits for its window until ${momentText(opening)}`;
+}
+
+/** For a quota, or for the warm-up of an address. */
+export function waitingText({ reason, until }: Waiting): string {
+  return plain(`waits until ${momentText(until)}: ${reason}`);
+}
+
+/** The way of mail; `-` where it was held before it had one. */
+export function routeText(entry: EntryView): string {
+  return entry.state === 'held' && entry.route === 'held' ? '-' : plain(wayText(entry));
 }
 
 /** `direct@192.0.2.10`: a route, and the address of ours that its mail leaves from. */

@@ -47,6 +47,8 @@ export interface EntryView {
   readonly suspended: Waiting | null;
   /** When the window opens for which it waits; null: it waits for something else. */
   readonly window: string | null;
+  /** The quota, or the warm-up of its address, for which it waits. */
+  readonly quota: Waiting | null;
   readonly inDoubt: boolean;
   readonly priority: Priority;
   /** What acceptance fixed. */
@@ -170,6 +172,8 @@ export interface DestinationView {
   readonly failures: number;
   readonly last: Failure | null;
   readonly suspended: Waiting | null;
+  /** The quota of its route, or the warm-up of its address, for which all its mail waits. */
+  readonly quota: Waiting | null;
 }
 
 export interface TestMail {

@@ -7,7 +7,7 @@ import { parseDestination, priorityOf, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
 import { suspensionOfEntry } from './put-off.ts';
-import { routeOpens } from './quota-waits.ts';
+import { routeOpens, waitsForQuota } from './quota-waits.ts';
 import type { Suspension } from './suspensions.ts';
 import { waitsForWindow } from './window.ts';
 
@@ -20,7 +20,7 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
   const suspension = entry.hold ? null : suspensionOfEntry(house.destinations, message, entry, now);
   const waiting = suspension ? 'suspended' : 'queued';
   const of = parseDestination(entry.destination);
-  const opens = routeOpens(house, entry)?.until ?? 0;
+  const quota = entry.hold ? null : waitsForQuota(house, message, entry);
   return {
     id: entry.id,
     state: entry.hold ? 'held' : claimed ? 'delivering' : waiting,
@@ -32,13 +32,14 @@ export function entryView(house: House, message: Message, entry: QueueEntry): En
     arrived: iso(message.arrived),
     next: entry.hold
       ? null
-      : iso(Math.max(entry.due, destination?.backOff?.until ?? 0, suspension?.until ?? 0, opens)),
+      : iso(Math.max(entry.due, destination?.backOff?.until ?? 0, suspension?.until ?? 0, quota?.until ?? 0)),
     attempts: entry.attempts,
     last: entry.last ?? destination?.backOff?.last ?? null,
     expires: iso(entry.expires),
     hold: entry.hold?.reason ?? null,
     suspended: waitingFor(suspension),
     window: !entry.hold && waitsForWindow(entry, now) ? iso(entry.due) : null,
+    quota: waitingFor(quota),
     inDoubt: entry.doubt !== undefined,
     priority: priorityOf(entry),
     tags: entry.tags ?? [],
@@ -68,6 +69,7 @@ function destinationView(
   const { route, source, domain, site, backOff } = destination;
   const now = house.clock.now();
   const suspension = suspensionOf(destination, now);
+  const quota = routeOpens(house, { destination: destination.key });
   return {
     route,
     source,
@@ -76,15 +78,18 @@ function destinationView(
     state: suspension ? 'suspended' : standing(destination, now),
     entries,
     connections: destination.running,
-    next: iso(Math.max(due, backOff?.until ?? 0, destination.notBefore, suspension?.until ?? 0)),
+    next: iso(
+      Math.max(due, backOff?.until ?? 0, destination.notBefore, suspension?.until ?? 0, quota?.until ?? 0),
+    ),
     failures: backOff?.failures ?? 0,
     last: backOff?.last ?? null,
     suspended: waitingFor(suspension),
+    quota: waitingFor(quota),
   };
 }
 
-export function waitingFor(suspension: Suspension | null): Waiting | null {
-  return suspension && { reason: suspension.reason, until: iso(suspension.until) };
+export function waitingFor(what: Pick<Suspension, 'reason' | 'until'> | null): Waiting | null {
+  return what && { reason: what.reason, until: iso(what.until) };
 }
 
 export function suspensionView(suspension: Suspension): SuspensionView {

@@ -49,6 +49,7 @@ export function entryView(changes: Partial<EntryView> = {}): EntryView {
     hold: null,
     suspended: null,
     window: null,
+    quota: null,
     inDoubt: false,
     priority: 'normal',
     tags: [],

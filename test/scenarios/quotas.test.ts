@@ -97,6 +97,10 @@ test('mail without another route waits for the next hour, and FLUSHALL does not 
   expect(new Set(entries.map(({ next, attempts }) => `${next} ${attempts}`))).toEqual(
     new Set([`${full.until} 0`]),
   );
+  // Listings say what it waits for, of each mail and of the route as a whole.
+  const quota = { reason: 'quota of only, 10/hour, is used up', until: full.until };
+  expect(entries).toEqual(entries.map(() => expect.objectContaining({ quota })));
+  expect(await daemon.api('/api/destinations')).toMatchObject({ destinations: [{ route: 'only', quota }] });
   expect(await daemon.books()).toMatchObject({ queued: 5 });
   // A reload keeps what was counted.
   expect(await allow(['12/hour'])).toEqual([]);

@@ -72,7 +72,7 @@ test('queue list shows the summary of destinations, then the entries with their 
   const admin = await adminUnderTest();
   admin.operations.entries = [
     entryView({ attempts: 3, last: greylisted }),
-    entryView({ id: '0abc123def46', state: 'held', next: null, hold: 'wrong list', from: '' }),
+    entryView({ id: '0abc123def46', state: 'held', route: 'held', next: null, hold: 'wrong list', from: '' }),
     entryView({ id: '0abc123def47', to: ['x@example.org', 'y@example.org'], inDoubt: true, priority: 'low' }),
   ];
   admin.operations.destinationViews = [
@@ -88,6 +88,7 @@ test('queue list shows the summary of destinations, then the entries with their 
       failures: 4,
       last: greylisted,
       suspended: null,
+      quota: null,
     },
   ];
   const { code, out, err } = await sendoff(admin, ['queue', 'list'], { columns: 80 });
@@ -98,12 +99,12 @@ DESTINATION                  STATE        WAITING  CONNECTIONS    NEXT
 direct example.org (google)  backing off        2            1  in 20m
     4 times: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
 
-ID            STATE         AGE   NEXT  FROM             TO
-0abc123def45  queued         2h  in 5m  ann@example.net  bob@example.org
+ID            STATE         AGE   NEXT  ROUTE   FROM             TO
+0abc123def45  queued         2h  in 5m  direct  ann@example.net  bob@example.org
     3 attempts, last: 4.7.1 mx.example.org[192.0.2.1] come back in 5 minutes
-0abc123def46  held           2h      -  <>               bob@example.org
+0abc123def46  held           2h      -  -       <>               bob@example.org
     held: wrong list
-0abc123def47  queued (low)   2h  in 5m  ann@example.net  x@example.org +1
+0abc123def47  queued (low)   2h  in 5m  direct  ann@example.net  x@example.o… +1
     in doubt: no answer to the last final dot
 `);
 });
@@ -123,6 +124,7 @@ test('queue list shows the first of many destinations and counts the rest', asyn
     failures: 0,
     last: null,
     suspended: null,
+    quota: null,
   }));
   const { out } = await sendoff(admin, ['queue', 'list']);
   expect(out).toContain('d19.example');
@@ -181,7 +183,7 @@ test('queue show tells everything about a message', async () => {
   from        ann@example.net
   recipients  2 at arrival
   arrived     2026-11-22 10:00:00Z, 2h ago
-  size        4.1K, 8-bit
+  size        4.1KB, 8-bit
   origin      client
   client      127.0.0.1 (laptop), port 2525
 
@@ -192,7 +194,7 @@ test('queue show tells everything about a message', async () => {
   priority  high
   site      google
   next      in 5m, 2026-11-22 12:05:00Z
-  expires   in 4d, 2026-11-27 10:00:00Z
+  expires   in 5d, 2026-11-27 10:00:00Z
   attempts  3 counted
   in doubt  no answer to the last final dot: the receiver may have the message
   last      4.7.1 greylisted, temporary, at rcpt

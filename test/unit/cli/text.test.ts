@@ -10,13 +10,13 @@ import {
 } from '../../../src/cli/text.ts';
 
 test.each([
-  [0, '0'],
-  [999, '999'],
-  [1000, '1.0K'],
-  [4200, '4.1K'],
-  [10_240, '10K'],
-  [25 * 1024 * 1024, '25M'],
-  [3 * 1024 ** 4, '3072G'],
+  [0, '0B'],
+  [999, '999B'],
+  [1000, '1.0KB'],
+  [4200, '4.1KB'],
+  [10_240, '10KB'],
+  [25 * 1024 * 1024, '25MB'],
+  [3 * 1024 ** 4, '3072GB'],
 ])('%i octets read %s', (octets, text) => expect(sizeText(octets)).toBe(text));
 
 test.each([
@@ -36,7 +36,10 @@ test.each([
 test('the next attempt is now, later or never', () => {
   const now = Date.parse('2026-11-22T12:00:00Z');
   expect(untilText('2026-11-22T11:00:00Z', now)).toBe('now');
-  expect(untilText('2026-11-22T12:04:30Z', now)).toBe('in 4m');
+  expect(untilText('2026-11-22T12:04:29Z', now)).toBe('in 4m');
+  expect(untilText('2026-11-22T12:59:59.900Z', now)).toBe('in 1h');
+  expect(untilText('2026-11-22T13:59:59.900Z', now)).toBe('in 2h');
+  expect(untilText('2026-11-22T12:00:00.300Z', now)).toBe('in 1s');
   expect(untilText(null, now)).toBe('-');
 });
 
