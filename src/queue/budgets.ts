@@ -78,12 +78,13 @@ export class Budgets {
   constructor(options: BudgetsOptions) {
     this.#options = options;
     this.#settle = options.isShared ? SETTLE_MS : 0;
+    // Mail is accepted before the start, and may come under a budget.
+    for (const [name, note] of options.spool.notes(BUDGET_NOTES)) {
+      this.#notes.set(name.slice(BUDGET_NOTES.length), note as AccountNote);
+    }
   }
 
   start(): void {
-    for (const [name, note] of this.#options.spool.notes(BUDGET_NOTES)) {
-      this.#notes.set(name.slice(BUDGET_NOTES.length), note as AccountNote);
-    }
     this.#tick();
   }
 
