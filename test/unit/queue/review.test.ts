@@ -1,11 +1,12 @@
 // Queued mail under another policy: what moves, what is let go, what is left alone.
 import { expect, test } from 'vitest';
 import { nextClaim } from '../../../src/queue/claims.ts';
-import { review } from '../../../src/queue/review.ts';
+import { review, reviewBehind } from '../../../src/queue/review.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
 import { policyFrom } from '../../harness/policy.ts';
 import { mail, openSpool } from '../../harness/spool.ts';
+import { failure } from './setting.ts';
 
 const HOUR = 3_600_000;
 
@@ -80,4 +81,29 @@ test('a claim outside of the window is put off to its opening; inside it is hand
   const routed = await nextClaim(house, destination);
   expect(routed?.claim.entry.id).toBe(id);
   routed?.claim.release();
+});
+
+test('mail behind a door that a block closed leaves from another address, when it was due and with its count', async () => {
+  const { spool } = await openSpool(temporaryFolder());
+  const [a, b] = ['192.0.2.10', '192.0.2.11'];
+  const pool = policyFrom(`routes: { direct: { via: mx, sources: [{ address: ${a} }, { address: ${b} }] } }`);
+  const house = openHouse(spool, pool);
+  const key = `direct@${a} example.com`;
+  const now = house.clock.now();
+  const due = now - HOUR;
+  const { id } = await spool.commit(
+    mail(spool, { destinations: { [key]: 1 }, due, entry: { routeAttempts: 1 } }),
+  );
+  const door = house.destinations.of(key);
+  const shutBy = (failureClass: 'blocked' | 'unreachable') => {
+    const last = failure({ scope: 'destination', class: failureClass });
+    door.backOff = { failures: 1, until: now + HOUR, since: now, lastAt: now, last };
+    return reviewBehind(house, door);
+  };
+  await shutBy('unreachable');
+  expect(spool.entries(id)).toMatchObject([{ destination: key }]);
+  await shutBy('blocked');
+  expect(spool.entries(id)).toMatchObject([
+    { destination: `direct@${b} example.com`, due, routeAttempts: 1 },
+  ]);
 });
