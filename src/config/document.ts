@@ -46,6 +46,8 @@ export class YamlDocument {
     let key: unknown;
     for (const name of path) {
       const found = this.#child(node, name);
+      // One value needs no list: what is called its first is the value itself.
+      if (found === undefined && name === 0 && isMap(node)) continue;
       if (found === undefined) return this.#placeOf(isMap(node) ? (key ?? node) : (node ?? key));
       key = found.key;
       node = found.value;

@@ -47,6 +47,8 @@ export function loadPolicy(
       tests: [],
     };
   const { files, problems: fileProblems } = readPolicyFiles(path, environment);
+  // What the parser makes of a file with a wrong indentation is a guess: mistakes in it would be news of the guess.
+  if (fileProblems.some(isOfWhole)) return { problems: inReadingOrder(fileProblems) };
   // Mail that no rule ends takes the built-in route, whatever the policy makes of it.
   const taken = new Set([...builtInNames.routes, ...routesNamed(files)]);
   const names = withBuiltIn(namesIn(files));
@@ -70,6 +72,11 @@ export function loadPolicy(
   const read = files.flatMap((file) => [file.document.file, ...file.secretFiles]);
   const warnings = inReadingOrder([...problems, ...doubts]);
   return { policy, files: [...new Set([path, ...read])], warnings, tests };
+}
+
+/** A file that cannot be read, or that is no YAML. */
+function isOfWhole({ path, severity }: Problem): boolean {
+  return path === '' && severity === 'error';
 }
 
 function withBuiltIn(names: KnownNames): KnownNames {

@@ -47,6 +47,20 @@ test('no policy and an empty one are the built-in policy', () => {
   }
 });
 
+test('a file whose lines do not hang together is told as such: nothing is said of what was guessed', () => {
+  expect(errorsOf('rules:\n  - name: x\n   route: direct\n')).toEqual([
+    'policy.yaml:3:1 : Sequence item without - indicator',
+  ]);
+  const files = { '1.yaml': 'routes:\n\tp: { via: mx }\n', '2.yaml': 'rules: [{ route: p }]\n' };
+  expect(errorsOf(files)).toEqual(['1.yaml:2:1 : Tabs are not allowed as indentation']);
+});
+
+test('a mistake in a condition with one value that is a map stands at its own key', () => {
+  expect(errorsOf('rules:\n  - when: { time: { days: [mon, fry] } }\n    hold: x\n')).toEqual([
+    'policy.yaml:2:33 rules[0].when.time[0].days[1]: "fry" is not a day (mon, tue, wed, thu, fri, sat, sun) or several: mon-fri',
+  ]);
+});
+
 test('every mistake is told at once, at its line and column', () => {
   const yaml = [
     'routes:',
