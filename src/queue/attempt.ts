@@ -29,6 +29,8 @@ export interface Link {
   approach(): Approach;
   /** Called with each session that opens. */
   opened(): void;
+  /** Waits until another transaction may begin; false when that is not worth holding the connection. */
+  again(): Promise<boolean>;
 }
 
 export interface AttemptLimits {
@@ -66,8 +68,9 @@ class Transactions {
 
   async run(): Promise<void> {
     let waiting = [...this.#claim.entry.recipients];
-    while (waiting.length > 0) {
+    for (let first = true; waiting.length > 0; first = false) {
       this.#fuse.begin();
+      if (!first && !(await this.#link.again())) return this.#failAll(waiting, NO_TURN);
       const opened = await this.#open();
       if ('failure' in opened) return this.#failAll(waiting, opened.failure);
       const next = await this.#transact(opened.session, waiting);
@@ -183,6 +186,18 @@ const NO_PROGRESS: Failure = {
   status: '4.5.3',
   phase: 'rcpt',
   text: 'the host keeps asking for another transaction and accepts no recipient in it',
+};
+
+/** Like a stop: nobody's failure, due at once, and nothing is counted. */
+const NO_TURN: Failure = {
+  scope: 'message',
+  permanent: false,
+  class: 'throttled',
+  status: '4.3.2',
+  phase: 'local',
+  text: 'the rate lets no further transaction go for now',
+  ours: true,
+  aborted: true,
 };
 
 const BROKEN: Omit<Failure, 'text'> = {

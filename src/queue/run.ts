@@ -21,6 +21,7 @@ import { noteOurTrouble } from './our-trouble.ts';
 import { paced, slotFor } from './pacing.ts';
 import { sourceIn } from './pools.ts';
 import { Presence } from './presence.ts';
+import type { RateLimit } from './rates.ts';
 import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
 
@@ -178,7 +179,8 @@ class Turn {
       this.#admission.answered();
       this.#presence?.opened();
     };
-    return { session: null, plan, approach, opened };
+    const again = (): Promise<boolean> => this.#turn(this.#limits.messageRates);
+    return { session: null, plan, approach, opened, again };
   }
 
   /** What was found out is known to all mail from now on. */
@@ -194,11 +196,14 @@ class Turn {
   /** Waits for its turn under all rates; false when that takes too long and the claim was given back. */
   async #paced(claim: Claim, link: Link): Promise<boolean> {
     const { messageRates, connectionRates } = this.#limits;
-    const limits = link.session?.usable ? messageRates : [...messageRates, ...connectionRates];
-    if ((await paced(this.#house, this.#destination, limits, this.#crowded())) && !this.#isSuspended())
-      return true;
+    const connects = !link.session?.usable;
+    if (await this.#turn(connects ? [...messageRates, ...connectionRates] : messageRates)) return true;
     claim.release();
     return false;
+  }
+
+  async #turn(limits: readonly RateLimit[]): Promise<boolean> {
+    return (await paced(this.#house, this.#destination, limits, this.#crowded())) && !this.#isSuspended();
   }
 
   /** Opens or closes the destination's door by what the attempt found. */

@@ -38,8 +38,12 @@ const options = (name: string) => () => {
     settings: { hostname: `${name}.example.net`, redis: { url: redis().url } },
     policy: {
       sites,
-      routes: { provider: { via: 'smarthost', hosts, connections: 12, rate: '40/second' } },
+      routes: {
+        provider: { via: 'smarthost', hosts, connections: 12, rate: '40/second' },
+        single: { via: 'smarthost', hosts, recipients: 1, rate: '20/second' },
+      },
       rules: [
+        { when: { to: 'single.test' }, route: 'single' },
         { when: { to: 'provided.test' }, route: 'provider' },
         { when: 'any', route: 'direct' },
       ],
@@ -105,6 +109,17 @@ test('a site has its own rate, and new connections to it theirs', async () => {
   expect(pace(times, 9, 59)).toBeGreaterThan(38);
   expect(pace(times, 9, 59)).toBeLessThan(42);
   expect(welcoming.peer.connectionsSeen).toBe(8);
+});
+
+test('each transaction of a message with many recipients has its turn', async () => {
+  const times: number[] = [];
+  const peer = await network().peer({ address: provider, script: noting(times) });
+  const to = Array.from({ length: 20 }, (_, n) => `r${n}@single.test`);
+  await one().send({ from: network().sender(), to });
+  await peer.received(20);
+  await one().settled();
+  expect(pace(times, 0, 19)).toBeGreaterThan(17);
+  expect(pace(times, 0, 19)).toBeLessThan(21);
 });
 
 test('two daemons never have more connections than their site may, and both get on', async () => {

@@ -150,9 +150,9 @@ function paceThen(policy: Policy, row: Row): Row {
   return {
     ...row,
     Host,
-    Messages: rate ? formatRate(rate) : 'none',
+    Transactions: rate ? formatRate(rate) : 'none',
     'Recipients in all': `${quota.max} in ${formatDuration(quota.window.length)}`,
-    'Of one message': `${recipients}`,
+    'Of one transaction': `${recipients}`,
   };
 }
 
@@ -237,7 +237,7 @@ test.each(recipes)('$title', ({ yaml, rows }) => {
     if ('Address' in row) return sourceThen(policy, row);
     if ('Sender' in row) return sentUnder(policy, row);
     if ('Reply' in row) return backoffThen(policy, row);
-    if ('Of one message' in row) return paceThen(policy, row);
+    if ('Of one transaction' in row) return paceThen(policy, row);
     if ('Quota' in row) return windowThen(policy, row);
     return 'Route' in row ? routeThen(policy, row) : mailThen(policy, row);
   });

@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import type { Failure } from '../../../src/delivery/failure.ts';
 import type { Outgoing, RecipientResult, Session, TransactionResult } from '../../../src/delivery/session.ts';
 import { attempt, type Link } from '../../../src/queue/attempt.ts';
+import { settle } from '../../../src/queue/settle.ts';
 import type { Claim } from '../../../src/spool/spool.ts';
 import { MovableClock } from '../../harness/clock.ts';
-import { entry, failure, message } from './setting.ts';
+import { entry, failure, message, settling } from './setting.ts';
 
 const RECIPIENTS = ['a@example.org', 'b@example.org', 'c@example.org'];
 const delivered: RecipientResult = { kind: 'delivered', reply: '250 ok' };
@@ -64,6 +65,7 @@ function setting(...sessions: readonly (readonly Answer[])[]) {
       note: (one) => void noted.push(one),
     }),
     opened: () => undefined,
+    again: async () => true,
   };
   const claim: Claim = {
     entry: entry(3),
@@ -93,6 +95,14 @@ test('recipients that the peer puts off go in further transactions on the same c
   expect(await kinds()).toEqual(['delivered', 'unknown', 'delivered']);
   expect(asked).toEqual([RECIPIENTS, RECIPIENTS.slice(1)]);
   expect(link.session).not.toBeNull();
+});
+
+test('a further transaction waits for its turn; without one the others wait, and nobody is charged', async () => {
+  const { claim, link, limits, asked } = setting([{ results: [delivered, next, next] }]);
+  const { outcomes } = await attempt(claim, { ...link, again: async () => false }, limits);
+  expect(asked).toEqual([RECIPIENTS]);
+  const { put } = settle(claim.entry, claim.message, outcomes, settling('rules: [{ route: direct }]'));
+  expect(put).toMatchObject([{ recipients: [1, 2], attempts: 0, due: settling('').now }]);
 });
 
 test('a peer that always asks for another transaction and takes nobody ends the attempt', async () => {
