@@ -58,7 +58,11 @@ class LayeredSource implements Source {
   place(path: Path, at: 'key' | 'value'): Place {
     const override = overriding(this.#overrides, path);
     if (override !== undefined) return { file: override.variable, line: 0, column: 0 };
-    return this.#document?.place(path, at) ?? { file: 'sendoff.yaml', line: 0, column: 0 };
+    // What is said of a key that is left out is said of no line.
+    const [section = ''] = path;
+    const isThere = isRecord(this.data) && section in this.data;
+    const document = isThere || path.length === 0 ? this.#document : null;
+    return document?.place(path, at) ?? { file: this.file ?? 'sendoff.yaml', line: 0, column: 0 };
   }
 
   absolute(key: Path, value: string): string {

@@ -2,6 +2,7 @@
 // Runs loadSettings on files of a folder of the test's own.
 // Never reads the machine's own configuration: each test names its file.
 import { chmodSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Environment } from '../../../src/config/environment.ts';
@@ -192,6 +193,15 @@ test('a name without a dot is a warning', () => {
   expect(loaded).toMatchObject({
     warnings: [{ severity: 'warning', path: 'hostname', line: 1, column: 11 }],
   });
+});
+
+test('what is said of a key that is left out is said of no line', () => {
+  const loaded = loadSettings({ file: write('qualify: a.example'), environment: {} });
+  const said = 'warnings' in loaded ? loaded.warnings : [];
+  // A machine with a full name has nothing to be told.
+  expect(said.map(({ path, line }) => `${path} ${line}`)).toEqual(
+    hostname().includes('.') ? [] : ['hostname 0'],
+  );
 });
 
 test('a certificate must be there, fit its key, and keep it to itself', async () => {
