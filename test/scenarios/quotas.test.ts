@@ -241,6 +241,8 @@ test('a restart goes on with what was counted', async () => {
   const after = await startSendoff({ dns, mxPort, policy, folder, offset });
   await sendMany(after, 7);
   await after.event('quota-full');
+  // The last one's outcome may be on its way to the disk.
+  await until('the outcome of the tenth', async () => (await after.books()).delivered === 10);
   expect(peer.messages).toHaveLength(10);
   expect(await after.books()).toMatchObject({ queued: 4 });
 });
