@@ -20,7 +20,11 @@ export function explanationFields(explanation: Explanation, now: number): Field[
   if (reject !== null)
     return [...rules, ['answer', plain(`${reject.code} ${reject.enhanced} ${reject.text}`)]];
   if (hold !== null) return [...rules, ['held', plain(hold)]];
-  return [...rules, ...settingFields(explanation), ...(present === null ? [] : presentFields(present, now))];
+  return [
+    ...rules,
+    ...settingFields(explanation, present !== null),
+    ...(present === null ? [] : presentFields(present, now)),
+  ];
 }
 
 function rewrittenField({ from, to }: NonNullable<ArrivalView['rewritten']>): Field {
@@ -52,12 +56,21 @@ export function headerLines({ add, remove }: NonNullable<ArrivalView['header']>)
 
 function traceField({ rule, matched, failed, open, held, gave }: RuleTrace): Field {
   if (open !== undefined) return ['open', plain(`${rule}: cannot be told without more: ${open}`)];
-  if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: not ${failed}`}`)];
+  if (!matched) return ['no', plain(`${rule}${failed === undefined ? '' : `: ${failedText(failed)}`}`)];
   const why = held.length === 0 ? 'every mail' : held.join(' and ');
   return ['yes', plain(`${rule}: ${why}${gave.length === 0 ? '' : `; gives ${gave.join(', ')}`}`)];
 }
 
-function settingFields({ routes, fallback, retry, priority, window, bounces, site }: DecisionView): Field[] {
+/** Why a condition does not hold, in the order of a sentence; of one with `not`, what it excludes. */
+function failedText(failed: string): string {
+  const excluded = /^not \((.*)\)$/.exec(failed)?.[1];
+  if (excluded !== undefined) return excluded;
+  const isOne = !/ and |; or /.test(failed);
+  return isOne ? failed.replace(/^(header \S+|\w+) is /, '$1 is not ') : `not so: ${failed}`;
+}
+
+function settingFields(explanation: DecisionView, byDaemon: boolean): Field[] {
+  const { routes, fallback, retry, priority, window, bounces, site } = explanation;
   const classes = Object.entries(retry.classes);
   const tries = retry.attempts === null ? '' : `, ${count(retry.attempts, 'attempt', 'attempts')} at most`;
   const fields: Field[] = lines('routes', routes.map(routeText));
@@ -68,7 +81,8 @@ function settingFields({ routes, fallback, retry, priority, window, bounces, sit
   if (priority !== 'normal') fields.push(['priority', priority]);
   if (window !== null) fields.push(['window', plain(window)]);
   if (bounces !== 'sender') fields.push(['bounces', `to ${plain(bounces)}`]);
-  if (routes.some(({ via }) => via === 'mx')) fields.push(['site', siteText(site)]);
+  if (routes.some(({ via }) => via === 'mx'))
+    fields.push(['site', site === null ? unknownSiteText(byDaemon) : siteText(site)]);
   return fields;
 }
 
@@ -109,8 +123,14 @@ const whys: Readonly<Record<SiteView['by'], string>> = {
   default: 'of its own, as `default`',
 };
 
-function siteText(site: SiteView | null): string {
-  if (site === null) return 'not known: nobody looked up its MX hosts';
+/** The daemon asks DNS before it explains; for mail that waits it goes by what attempts found. */
+function unknownSiteText(byDaemon: boolean): string {
+  return byDaemon
+    ? 'not known: its MX hosts were not found, or no attempt was made yet'
+    : 'not known: nobody looked up its MX hosts';
+}
+
+function siteText(site: SiteView): string {
   const { name, by, shipped, connections, rate, connectionRate, messagesPerConnection, ip } = site;
   const parts = [count(connections, 'connection', 'connections'), `${messagesPerConnection} messages each`];
   if (rate !== null) parts.push(rate);

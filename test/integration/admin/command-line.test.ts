@@ -206,7 +206,7 @@ test('queue show tells everything about a message', async () => {
 Policy now: rule "everything else"
   for       bob@example.org
             ann@example.org
-  no        no test mail: not to is *.invalid
+  no        no test mail: to is not *.invalid
   yes       patience: from is ann@example.net; gives retry hourly
   yes       everything else: every mail; gives route direct, provider
   routes    direct: mx, tls opportunistic

@@ -39,7 +39,7 @@ test('without a daemon the files answer, and it is said what they cannot know', 
   expect(code).toBe(0);
   expect(out).toBe(`<> to bob@example.org: rule "rest"
   source    the files alone (no daemon answers at 127.0.0.1:${/:(\d+) /.exec(out)?.[1]} (connection refused)): no MX hosts, no present levels
-  no        no test mail: not to is *.invalid
+  no        no test mail: to is not *.invalid
   yes       rest: every mail; gives route direct, provider
   routes    direct: mx, tls opportunistic
             provider: smarthost smtp.example:587, tls opportunistic, 20 connections
@@ -115,9 +115,9 @@ test('what acceptance does is told: other addresses, copies, tags, header, and t
   expect(rules(out)).toBe(`  rewritten  bob@example.net to cat@example.org
   yes        archive: every mail; gives copy to archive@example.net, once a message
   yes        mark: from is example.net; gives tag outside, header +X-Relay, -x-id
-  no         big: not size is >20MB
+  no         big: size is not >20MB
   yes        bulk: header Precedence is bulk; gives priority low
-  no         junk: not headerFrom is junk.example
+  no         junk: headerFrom is not junk.example
   yes        not out: client is 10.0.0.0/8 and not (to is qa@example.net); gives redirect to qa@example.net
   tags       outside
   header     + X-Relay: sendoff
@@ -126,9 +126,9 @@ test('what acceptance does is told: other addresses, copies, tags, header, and t
   redirect   to qa@example.net: rule "rest"
   yes        archive: every mail
   yes        mark: from is example.net
-  no         big: not size is >20MB
+  no         big: size is not >20MB
   yes        bulk: header Precedence is bulk; gives priority low
-  no         ours: not headerFrom is office.lan
+  no         ours: headerFrom is not office.lan
   yes        rest: tag is outside; gives route direct, window 07:00-20:00 UTC
   routes     direct: mx, tls opportunistic
   retry      default: after 1m, 5m, 10m, 20m, 40m, 1h, 2h, 4h; expires after 5d
@@ -159,6 +159,19 @@ test('what is not given is told: no header is one without fields, the rest is no
   });
   const junk = await explain(STAGING, ...mail, '--header', 'From: x <y@junk.example>');
   expect(junk.out).toContain('discarded  taken, and thrown away\n');
+});
+
+test('a rule that does not fit is told with the condition that failed, as a sentence', async () => {
+  const policy = `
+rules:
+  - { name: away, when: { not: { to: example.org } }, hold: x }
+  - { name: either, when: { any: [{ from: a.example }, { from: b.example, to: c.example }] }, hold: x }
+  - { name: bulk, when: { header: { Precedence: bulk } }, hold: x }
+`;
+  const { out } = await explain(policy, '--from', '<>', '--to', 'bob@example.org', '--offline');
+  expect(out).toContain('away: to is example.org\n');
+  expect(out).toContain('either: not so: from is a.example; or from is b.example and to is c.example\n');
+  expect(out).toContain('bulk: header Precedence is not bulk\n');
 });
 
 test('a broken policy explains nothing: exit 78 with its mistakes', async () => {
