@@ -52,7 +52,9 @@ export function addQueueCommands(program: Command, line: CommandLine): void {
 
 function addReroute(queue: Command, { terminal, client }: CommandLine): void {
   addFilter(queue.command('reroute'))
-    .description('send the chosen mail by another route, whatever the rules say (at least one filter)')
+    .description(
+      'send the chosen mail by another route, whatever the rules say (at least one option chooses it)',
+    )
     .requiredOption('--to <route>', 'the route that it takes from now on')
     .option('--json', 'print JSON')
     .addHelpText(
