@@ -21,16 +21,18 @@ export interface Budget {
 
 /** What a reservation is good for: to be settled once, whatever happened. */
 export interface Reservation {
-  /** Of those that were asked for, from the first on. */
+  /** Of those that were asked for, from the first on; one at least. */
   readonly recipients: number;
-  /** What keeps the others, if there are any. */
-  readonly full: Full | null;
   /** The attempt is over and `kept` of the recipients may have got the mail: the others are given back. */
   settle(kept: number): void;
 }
 
-/** Where nothing is granted and nobody is full: milliseconds to wait. */
-export type Reserving = Reservation | { readonly away: number };
+export type Reserving =
+  | Reservation
+  /** Nothing is left. */
+  | { readonly full: Full }
+  /** Nobody can say: milliseconds to wait. */
+  | { readonly away: number };
 
 export interface BudgetsOptions {
   readonly scripts: Scripts;
@@ -56,7 +58,8 @@ const SHUT_MS = 10_000;
 /** A window that is over is forgotten, with its note, within this time. */
 const SWEEP_MS = 60_000;
 
-const NOTHING: Reservation = { recipients: Number.POSITIVE_INFINITY, full: null, settle: () => undefined };
+/** Where no budget says anything. */
+const ENDLESS: Reservation = { recipients: Number.POSITIVE_INFINITY, settle: () => undefined };
 
 export class Budgets {
   readonly #options: BudgetsOptions;
@@ -97,49 +100,46 @@ export class Budgets {
 
   /** Something under all budgets for at most so many recipients of one message. Never rejects. */
   reserve(budgets: readonly Budget[], recipients: number): Reserving | Promise<Reserving> {
-    return budgets.length === 0 ? NOTHING : this.#reserve(budgets, recipients);
+    return budgets.length === 0 ? ENDLESS : this.#reserve(budgets, recipients);
   }
 
   async #reserve(budgets: readonly Budget[], recipients: number): Promise<Reserving> {
     const taken: Taken[] = [];
-    let full: Full | null = null;
     let fits = recipients;
     for (const budget of budgets) {
       const account = this.#account(budget);
       const taking = await account.take(fits);
       if ('marks' in taking) {
         taken.push({ account, marks: taking.marks });
-        if (taking.recipients < fits) full = account.full();
         fits = taking.recipients;
         continue;
       }
       for (const one of taken) one.account.giveBack(one.marks);
       if ('away' in taking) return taking;
-      return this.#nothing(taking.full);
+      this.#closed(taking.full);
+      return taking;
     }
-    // What a later budget had less room for is not used under an earlier one.
-    for (const one of taken) one.account.giveBack(beyond(one.marks, fits));
-    return reservation(taken, fits, full);
+    return reservation(
+      taken.map((one) => trimmed(one, fits)),
+      fits,
+    );
   }
 
   /** Counts what happens here and now; daemons hear of each other's within a second. Nothing is counted when it is too much. */
-  reserveAtOnce(budgets: readonly Budget[], recipients: number): Reservation {
+  reserveAtOnce(budgets: readonly Budget[], recipients: number): Reservation | { readonly full: Full } {
+    if (budgets.length === 0) return ENDLESS;
     const taken: Taken[] = [];
     for (const budget of budgets) {
       const account = this.#account(budget);
       const marks = account.takeAtOnce(recipients);
       if ('until' in marks) {
         for (const one of taken) one.account.giveBack(one.marks);
-        return this.#nothing(marks);
+        this.#closed(marks);
+        return { full: marks };
       }
       taken.push({ account, marks });
     }
-    return reservation(taken, recipients, null);
-  }
-
-  #nothing(full: Full): Reservation {
-    this.#closed(full);
-    return { recipients: 0, full, settle: () => undefined };
+    return reservation(taken, recipients);
   }
 
   #closed(full: Full): void {
@@ -241,11 +241,17 @@ interface Taken {
   readonly marks: readonly Mark[];
 }
 
-function reservation(taken: readonly Taken[], recipients: number, full: Full | null): Reservation {
+/** What a later budget had less room for is not used under an earlier one. */
+function trimmed({ account, marks }: Taken, recipients: number): Taken {
+  account.giveBack(beyond(marks, recipients));
+  const cost = ({ counter, amount }: Mark): number => Math.min(amount, counter.costOf(recipients));
+  return { account, marks: marks.map((mark) => ({ ...mark, amount: cost(mark) })) };
+}
+
+function reservation(taken: readonly Taken[], recipients: number): Reservation {
   let isSettled = false;
   return {
     recipients,
-    full,
     settle(kept) {
       if (isSettled) return;
       isSettled = true;

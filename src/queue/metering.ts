@@ -55,11 +55,11 @@ async function metered(house: House, destination: Destination, claim: Claim): Pr
     wait(house, destination, house.clock.now() + reserving.away);
     return { kind: 'shut' };
   }
+  if ('full' in reserving) return stopped(house, destination, claim, reserving.full);
   if (reserving.recipients >= entry.recipients.length) return going(reserving);
   // What fits is an entry of its own, and claimed next.
   reserving.settle(0);
-  if (reserving.recipients > 0) await split(house, entry, reserving.recipients);
-  else if (reserving.full) return stopped(house, destination, claim, reserving.full);
+  await split(house, entry, reserving.recipients);
   return { kind: 'moved' };
 }
 

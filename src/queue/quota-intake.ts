@@ -9,31 +9,28 @@ import { fullText, type Origin, senderBudgets } from './quotas.ts';
 
 /** The intake, and what it takes counted. */
 export function meteredIntake(intake: Intake, budgets: Budgets, policy: () => Policy): Intake {
-  const reserve = (mail: Origin, recipients: number): Reservation | null => {
+  const reserve = (mail: Origin, recipients: number): Reservation | { full: Full } => {
     const inForce = policy();
     const from = rewrittenSender(inForce.rewrite, mail.from);
-    const own = senderBudgets(inForce, { ...mail, from }, 'acceptance');
-    return own.length === 0 ? null : budgets.reserveAtOnce(own, recipients);
+    return budgets.reserveAtOnce(senderBudgets(inForce, { ...mail, from }, 'acceptance'), recipients);
   };
   return {
     checkRecipient(client, from, to, taken) {
       const refusal = intake.checkRecipient(client, from, to, taken);
       if (refusal) return refusal;
       const trial = reserve({ from, client }, taken + 1);
-      trial?.settle(0);
-      return trial?.full ? refusalOf(trial.full) : null;
+      if ('full' in trial) return refusalOf(trial.full);
+      trial.settle(0);
+      return null;
     },
     begin(submission) {
       const reservation = reserve(submission, submission.recipients.length);
       // Another message of the sender was faster.
-      if (reservation?.full) return refusalOf(reservation.full);
+      if ('full' in reservation) return refusalOf(reservation.full);
       const message = intake.begin(submission);
-      if (!reservation) return message;
-      if (!('finish' in message)) {
-        reservation.settle(0);
-        return message;
-      }
-      return counted(message, reservation, submission.recipients.length);
+      if ('finish' in message) return counted(message, reservation, submission.recipients.length);
+      reservation.settle(0);
+      return message;
     },
   };
 }
