@@ -1,7 +1,14 @@
 // The concurrency of each site as this daemon found it out, and each connection's part in finding it out.
 // run.ts tells it what became of a connection; slots.ts asks how many are allowed.
 // Never touches a limit that is not a site's: what an operator says of a smarthost is known, not guessed.
-import { allowedOf, BEGINNING, type Concurrency, type ConcurrencyEvent, changed } from './concurrency.ts';
+import {
+  allowedBeside,
+  allowedOf,
+  BEGINNING,
+  type Concurrency,
+  type ConcurrencyEvent,
+  changed,
+} from './concurrency.ts';
 import type { ConnectionLimit, LimitKey } from './limits.ts';
 
 /** A site that had no connection for so long is met as a new one. */
@@ -17,9 +24,16 @@ interface Known {
 export class Adaptive {
   readonly #known = new Map<LimitKey, Known>();
 
+  /** As far as this daemon found out alone. */
   allowed({ key, connections, site }: ConnectionLimit): number {
     if (site === null) return connections;
     return allowedOf(this.#known.get(key)?.state ?? BEGINNING, connections);
+  }
+
+  /** Beside `others`, connections of other daemons. */
+  allowedBeside({ key, connections, site }: ConnectionLimit, others: number, now: number): number {
+    if (site === null) return connections;
+    return allowedBeside(this.#known.get(key)?.state ?? BEGINNING, connections, others, now);
   }
 
   /** Null where the receiver has not said no. */

@@ -47,6 +47,17 @@ export function allowedOf({ allowed }: Concurrency, most: number): number {
   return Math.max(1, Math.min(Math.floor(allowed), most));
 }
 
+/**
+ * Beside other daemons that have so many: one more than theirs, which were let in. So a daemon that comes later
+ * need not find out from the beginning, and none waits for ever behind one that knows more. What the receiver
+ * has refused stays refused until it is asked again.
+ */
+export function allowedBeside(state: Concurrency, most: number, others: number, now: number): number {
+  const own = allowedOf(state, most);
+  const isRefused = state.ceiling !== null && now < state.ceiling.probeAt;
+  return isRefused ? own : Math.max(own, Math.min(most, others + 1));
+}
+
 /** The state after the event. `most`: the operator's number; `now` in milliseconds. */
 export function changed(state: Concurrency, event: ConcurrencyEvent, most: number, now: number): Concurrency {
   switch (event.kind) {

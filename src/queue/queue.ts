@@ -125,7 +125,10 @@ function sharedLimits(
   const slots = new Slots({
     scripts,
     clock,
-    allowed: (limit) => slowdowns.connections(limit, adaptive.allowed(limit), clock.now()),
+    allowed: (limit, elsewhere) => {
+      const now = clock.now();
+      return slowdowns.connections(limit, adaptive.allowedBeside(limit, elsewhere, now), now);
+    },
     waiting: () => house().dispatcher.waitingLimits(),
     freed: (key) => house().dispatcher.freed(key),
     wanted: (key) => house().dispatcher.idlers.dismissOne(key),

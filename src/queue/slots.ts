@@ -38,8 +38,8 @@ export type Taking =
 export interface SlotsOptions {
   readonly scripts: Scripts;
   readonly clock: Clock;
-  /** How many the limit allows at this moment, at most its own number. */
-  readonly allowed: (limit: ConnectionLimit) => number;
+  /** How many the limit allows at this moment, at most its own number; other daemons have so many `elsewhere`. */
+  readonly allowed: (limit: ConnectionLimit, elsewhere: number) => number;
   /** Limits under which somebody here waits. */
   readonly waiting: () => readonly LimitKey[];
   /** Told each time a slot may have come free. */
@@ -91,11 +91,11 @@ export class Slots {
   /** A slot under every limit, or the key of the first that is full. Never rejects. */
   async take(limits: readonly ConnectionLimit[]): Promise<Taking> {
     if (limits.length === 0) return { slot: NO_LIMIT };
-    const { scripts, clock, allowed } = this.#options;
+    const { scripts, clock } = this.#options;
     if (this.#redis === 'away' || clock.now() < this.#settledAt) return { away: true };
     const id = `${this.#daemon}:${++this.#count}`;
     const keys = limits.flatMap(({ key }) => keysOf(key));
-    const args = [this.#daemon, LEASE_MS, PATIENCE_MS, id, ...limits.map(allowed)];
+    const args = [this.#daemon, LEASE_MS, PATIENCE_MS, id, ...limits.map((limit) => this.allowed(limit))];
     let answer: readonly number[];
     try {
       answer = (await scripts.run(TAKE, keys, args)) as number[];
@@ -121,7 +121,7 @@ export class Slots {
 
   /** As many as there may be at this moment. */
   allowed(limit: ConnectionLimit): number {
-    return this.#options.allowed(limit);
+    return this.#options.allowed(limit, this.elsewhere(limit.key));
   }
 
   /** Ours. */
@@ -141,7 +141,7 @@ export class Slots {
 
   /** How many this daemon could take, as last seen. */
   free(limit: ConnectionLimit): number {
-    return this.#options.allowed(limit) - this.open(limit.key) - this.#last(limit.key).first;
+    return this.allowed(limit) - this.open(limit.key) - this.#last(limit.key).first;
   }
 
   /** Whether another daemon waits for a slot under it. */
@@ -171,7 +171,7 @@ export class Slots {
   #hasSurplus(limit: ConnectionLimit): boolean {
     let going = 0;
     for (const id of this.#held.get(limit.key) ?? []) if (this.#surplus.has(id)) going++;
-    return this.open(limit.key) - going > this.#options.allowed(limit);
+    return this.open(limit.key) - going > this.allowed(limit);
   }
 
   async #giveBack(id: string, keys: readonly LimitKey[]): Promise<void> {

@@ -61,7 +61,10 @@ export function openHouse(
   const slots = new Slots({
     scripts,
     clock,
-    allowed: (limit) => slowdowns.connections(limit, adaptive.allowed(limit), clock.now()),
+    allowed: (limit, elsewhere) => {
+      const now = clock.now();
+      return slowdowns.connections(limit, adaptive.allowedBeside(limit, elsewhere, now), now);
+    },
     waiting: () => [],
     freed: (key) => dispatcher.freed(key),
     wanted: quiet,

@@ -1,6 +1,7 @@
 // How many connections a receiver takes: grown by success, cut by trouble, remembered where it was refused.
 import { describe, expect, test } from 'vitest';
 import {
+  allowedBeside,
   allowedOf,
   BEGINNING,
   type Concurrency,
@@ -55,6 +56,15 @@ class Receiver {
 
 test('begins with five, or with the limit where that is lower', () => {
   expect([20, 5, 3, 1].map((most) => allowedOf(BEGINNING, most))).toEqual([5, 5, 3, 1]);
+});
+
+test('beside other daemons one more than theirs is allowed, unless the receiver has refused so many', () => {
+  const beside = (state: Concurrency, others: number, now = START): number =>
+    allowedBeside(state, 20, others, now);
+  expect([0, 3, 5, 12, 20].map((others) => beside(BEGINNING, others))).toEqual([5, 5, 6, 13, 20]);
+  const refused = changed(BEGINNING, { kind: 'turned-away', open: 4 }, 20, START);
+  expect(beside(refused, 12)).toBe(4);
+  expect(beside(refused, 12, START + 6 * MINUTE)).toBe(13);
 });
 
 test('grows with success to the limit, one more for as many deliveries as there are connections', () => {
