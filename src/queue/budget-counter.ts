@@ -109,9 +109,10 @@ export class Counter {
 
   /** When something of it can be used again, once it is used up. */
   get opens(): number {
+    const { window } = this.quota;
+    if (window.kind === 'calendar') return this.span.end;
     const starts = [...this.#past.entries()].filter(([, count]) => count > 0).map(([start]) => start);
     if (this.elsewhere.oldest !== null) starts.push(this.elsewhere.oldest);
-    const { window } = this.quota;
     const first = Math.min(this.span.start, ...starts);
     return leaves(window, spanAt(window, first));
   }
