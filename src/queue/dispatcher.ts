@@ -136,8 +136,11 @@ export class Dispatcher {
   /** A place under the limit came free. */
   freed(key: LimitKey): void {
     const first = this.#placeLines.first(key);
-    // Another daemon's turn comes first, or another limit is full: whoever left the line now would go to its end.
-    if (!first || this.#options.room(first).places <= 0) return;
+    if (!first) return;
+    const { places, limit } = this.#options.room(first);
+    // Another daemon's turn comes first: whoever left the line now would go to its end. Where it is another limit
+    // that is full, the destination waits in that one's line, and the next one here gets its chance.
+    if (places <= 0 && (limit ?? key) === key) return;
     const next = this.#firstToGo(() => this.#placeLines.next(key));
     if (next) this.look(next);
   }

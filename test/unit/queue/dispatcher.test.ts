@@ -4,6 +4,7 @@ import { opened } from '../../../src/queue/backoff.ts';
 import type { RunRequest } from '../../../src/queue/bull.ts';
 import { Destinations } from '../../../src/queue/destinations.ts';
 import { Dispatcher } from '../../../src/queue/dispatcher.ts';
+import type { LimitKey } from '../../../src/queue/limits.ts';
 import type { Spool } from '../../../src/spool/spool.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
@@ -22,7 +23,7 @@ async function makeDispatcher(): Promise<{
   /** Destinations of the runs that were asked for. */
   asked: string[];
   /** What limits still allow, for any destination. */
-  free: { places: number; looks: number };
+  free: { places: number; limit: LimitKey | null; looks: number };
   put(destination: string): Promise<void>;
 }> {
   const { spool } = await openSpool(temporaryFolder());
@@ -30,10 +31,10 @@ async function makeDispatcher(): Promise<{
   const destinations = new Destinations();
   const asked: string[] = [];
   const ask = async ({ destination }: RunRequest): Promise<boolean> => asked.push(destination) > 0;
-  const free = { places: 3, looks: 0 };
-  const room = (): { places: number; limit: null } => {
+  const free = { places: 3, limit: null as LimitKey | null, looks: 0 };
+  const room = (): { places: number; limit: LimitKey | null } => {
     free.looks++;
-    return { places: free.places, limit: null };
+    return free;
   };
   const reached = (): void => undefined;
   const dispatcher = new Dispatcher({ spool, destinations, clock, ask, connections: 3, room, reached });
@@ -91,4 +92,22 @@ test('who waits keeps the place in the line until there is one to take', async (
   clock.advance(1000);
   await until('the first in line', () => asked.length > 0);
   expect(asked).toEqual([A]);
+});
+
+test('who waits for one limit while another one is full waits there, and the next one gets its chance', async () => {
+  const { dispatcher, destinations, clock, free, put } = await makeDispatcher();
+  dispatcher.start();
+  const first = destinations.of(A);
+  opened(first, clock.now());
+  Object.assign(free, { places: 0, limit: 'site s' });
+  await put(A);
+  await until('the line of the site', () => first.parked);
+  dispatcher.park(destinations.of(B), 'site s');
+  // Nobody leaves a line that is still full.
+  dispatcher.freed('site s');
+  expect([first.parked, dispatcher.waitingLimits()]).toEqual([true, ['site s']]);
+  free.limit = 'route r';
+  dispatcher.freed('site s');
+  await until('the line of the route', () => dispatcher.waitingLimits().includes('route r'));
+  expect([first.parked, dispatcher.waitingLimits()]).toEqual([true, ['site s', 'route r']]);
 });
