@@ -1,7 +1,7 @@
 // Quotas as operators see them: each window with what is used, what is left, when it opens and when it runs out.
 // control.ts answers `sendoff quota` with them, explain.ts shows those of one mail.
 // Never reserves anything, and shows no more senders than fit a screen or two.
-import { quotaText, type SenderQuota } from '../policy/quota.ts';
+import { type Quota, quotaText, type SenderQuota } from '../policy/quota.ts';
 import type { Account } from './budget-account.ts';
 import type { Counter } from './budget-counter.ts';
 import type { Budget } from './budgets.ts';
@@ -23,8 +23,11 @@ export async function quotaViews(house: House): Promise<QuotaView[]> {
   const routes = budgets.map((budget) => house.budgets.account(budget));
   await Promise.all(routes.map((account) => account.refresh()));
   const now = house.clock.now();
+  // What an earlier policy had is not shown, though it is still counted.
+  const known = new Set<Quota>(policy.senderQuotas);
   const others = [...house.budgets.accounts()].filter(({ key }) => isOfSender(key));
-  const senders = others.flatMap((account) => viewsOf(account, now));
+  const present = others.filter(({ counters }) => counters.some(({ quota }) => known.has(quota)));
+  const senders = present.flatMap((account) => viewsOf(account, now));
   const fullestFirst = senders.sort((a, b) => b.used / b.max - a.used / a.max);
   return [...routes.flatMap((account) => viewsOf(account, now)), ...fullestFirst.slice(0, MOST_SENDERS)];
 }

@@ -203,6 +203,8 @@ test('senders beyond their quota: put off, held and let through, refused; report
   await sendMany(daemon, 3, 'ann@defer.test');
   const line = await daemon.event('postponed', (one) => one.from === 'ann@defer.test');
   expect(line).toMatchObject({ reason: 'quota of sender ann@defer.test, 2/hour, is used up' });
+  const level = { of: 'sender', name: 'ann@defer.test', used: 2, left: 0, over: 'defer', opens: line.until };
+  expect(await daemon.api('/api/quotas')).toMatchObject({ quotas: [level] });
   await sendMany(daemon, 1, 'bob@defer.test');
   await until('the mail of another sender', () => from('@defer.test') === 3);
 
