@@ -62,7 +62,9 @@ local function since(settle)
   if settle == 0 then return 0, 0 end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+  -- A provider may refuse INFO: then an emptied Redis is seen, and one that began again is not.
+  local info = redis.pcall('INFO', 'server')
+  local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
   local epoch = redis.call('HMGET', KEYS[1], 'run', 'since')
   if epoch[1] ~= run then
     epoch[2] = now
