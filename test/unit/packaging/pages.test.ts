@@ -38,6 +38,25 @@ test.each(pages)('%s names files that there are', (page) => {
   expect(pathsIn(page).filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test.each(pages)('%s links to headings that there are', (page) => {
+  const links = [...read(page).matchAll(/\]\(((?!https?:)[^)#\s]*)#([^)\s]+)\)/g)];
+  const lost = links.filter(([, path, anchor = '']) => {
+    const target = path ? join(dirname(page), path) : page;
+    return !existsSync(join(root, target)) || !anchorsOf(target).includes(anchor);
+  });
+  expect(lost.map(([link]) => link)).toEqual([]);
+});
+
 test('a file that docs/RFC.md names cites that RFC', () => {
   const rows = [...read('docs/RFC.md').matchAll(/^\| (\d{4}) .*\| ([^|]+) \|$/gm)];
   expect(rows.length).toBeGreaterThan(40);

@@ -1,7 +1,7 @@
 // docs/POLICY.md is true: its recipes load without a doubt and do what the tables under them say.
-// Reads the page; the real loader, enqueue, settle and siteOf answer for each line.
+// Reads the page, and the examples of POLICY-DETAILS.md; the real loader, enqueue, settle and siteOf answer for each line.
 // Never checks the wording.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
@@ -23,36 +23,8 @@ import { factsOf } from '../../../src/queue/placement.ts';
 import { type Moment, senderBudgets } from '../../../src/queue/quotas.ts';
 import { settle } from '../../../src/queue/settle.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
+import { examples, filesAmongRecipes, policyPage, type Row, recipes } from '../../harness/policy-page.ts';
 import { contextAfter, failed } from './before.ts';
-
-type Row = Readonly<Record<string, string>>;
-
-interface Recipe {
-  readonly title: string;
-  readonly yaml: string;
-  /** Of all tables under the file; a row's cells by the titles of their columns. */
-  readonly rows: readonly Row[];
-}
-
-const page = readFileSync(new URL('../../../docs/POLICY.md', import.meta.url), 'utf8');
-const sections = page.split(/^### /m).slice(1);
-const recipes = sections.map(recipeOf);
-
-function recipeOf(section: string): Recipe {
-  const title = section.split('\n')[0] ?? '';
-  const yaml = /```yaml\n(.*?)```/s.exec(section)?.[1] ?? '';
-  const text = (section.split(/```yaml\n.*?```/s)[1] ?? '').split(/^## /m)[0] ?? '';
-  return { title, yaml, rows: [...text.matchAll(/(?:^\|.*\n)+/gm)].flatMap(([table]) => rowsOf(table)) };
-}
-
-function rowsOf(table: string): Row[] {
-  const [titles = [], , ...rows] = table
-    .trim()
-    .split('\n')
-    .map((line) => line.split('|').map((cell) => cell.trim()))
-    .map((cells) => cells.slice(1, -1));
-  return rows.map((cells) => Object.fromEntries(titles.map((title, i) => [title, cells[i] ?? ''])));
-}
 
 function policyOf(yaml: string): Policy {
   const file = join(temporaryFolder(), 'policy.yaml');
@@ -223,9 +195,14 @@ function takenThen(policy: Policy, row: Row): Row {
 }
 
 test('every file on the page is a recipe with lines to check', () => {
-  expect(recipes.length).toBeGreaterThanOrEqual(10);
-  expect(page.match(/^```yaml$/gm)).toHaveLength(recipes.length);
+  expect(recipes.length).toBeGreaterThanOrEqual(29);
+  expect(filesAmongRecipes).toEqual(recipes.map(({ yaml }) => yaml));
   expect(recipes.filter(({ yaml, rows }) => yaml === '' || rows.length === 0)).toEqual([]);
+});
+
+test('the examples that explain the language load, and their own tests pass', () => {
+  expect(examples).toHaveLength(2);
+  for (const yaml of examples) policyOf(yaml);
 });
 
 test.each(recipes)('$title', ({ yaml, rows }) => {
@@ -263,8 +240,8 @@ function refusedKeys(schema: unknown, keys = new Set<string>()): Set<string> {
 
 test('the page names every key that has no function yet, and no other', () => {
   const list =
-    page
-      .slice(page.indexOf('## Not in this version'))
+    policyPage
+      .slice(policyPage.indexOf('## Not in this version'))
       .match(/^- .*$/gm)
       ?.join('\n') ?? '';
   const named = [...list.matchAll(/`(?:auth\.)?(\w+)`/g)].map(([, key]) => key);
