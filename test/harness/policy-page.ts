@@ -18,6 +18,7 @@ export interface Recipe {
 const read = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 
 export const policyPage: string = read('POLICY.md');
+export const detailsPage: string = read('POLICY-DETAILS.md');
 
 const [language = '', recipePart = ''] = policyPage.split(/^## Recipes$/m);
 
@@ -30,7 +31,7 @@ export const recipes: readonly Recipe[] = recipePart
 export const filesAmongRecipes: readonly string[] = yamlIn(recipePart);
 
 /** Whole policies that explain the language. */
-export const examples: readonly string[] = [...yamlIn(language), ...yamlIn(read('POLICY-DETAILS.md'))];
+export const examples: readonly string[] = [...yamlIn(language), ...yamlIn(detailsPage)];
 
 /** Throws where the page has no such recipe. */
 export function recipeNamed(title: string): Recipe {

@@ -13,6 +13,7 @@ import type { Settings } from '../../../src/config/settings.ts';
 import { decide } from '../../../src/policy/evaluate.ts';
 import type { Policy } from '../../../src/policy/policy.ts';
 import { policySchema } from '../../../src/policy/schema.ts';
+import { detailsPage } from '../../harness/policy-page.ts';
 
 const checkout = new URL('../../..', import.meta.url).pathname;
 const shipped = (name: string): string => join(checkout, 'config', name);
@@ -101,6 +102,12 @@ test('the references explain every key', () => {
   const names = { routes: [], schedules: [] };
   expect(keysIn(policySchema(names))).toContain('messagesPerConnection');
   expect(keysMissingFrom('policy-reference.yaml', policySchema(names))).toEqual([]);
+});
+
+test('the page on the details of policies has every key, as code', () => {
+  const code = (detailsPage.match(/`[^`]+`/g) ?? []).join('\n');
+  const keys = [...keysIn(policySchema({ routes: [], schedules: [] }))];
+  expect(keys.filter((key) => !new RegExp(`\\b${key}\\b`).test(code))).toEqual([]);
 });
 
 test('the reference of the policy loads without a doubt, and its defaults are the true ones', () => {
