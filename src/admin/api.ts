@@ -3,7 +3,7 @@
 // Never decides anything about mail, and never answers with more than the operation gave.
 import type { FastifyInstance } from 'fastify';
 import type { Observer } from '../observe/events.ts';
-import type { Operations } from '../queue/operations.ts';
+import type { Operations } from '../operations/operations.ts';
 import {
   BadRequest,
   parseChange,

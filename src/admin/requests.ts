@@ -5,8 +5,8 @@ import { isAbsolute } from 'node:path';
 import { domainToASCII } from 'node:url';
 import * as z from 'zod';
 import { headerOf } from '../mail/field-text.ts';
+import type { QueueChange, QueueFilter } from '../operations/operations.ts';
 import type { MailFacts } from '../policy/policy.ts';
-import type { QueueChange, QueueFilter } from '../queue/operations.ts';
 
 export const queueChanges = [
   'retry',

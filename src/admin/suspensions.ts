@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import { parseDuration } from '../config/quantities.ts';
 import type { Observer } from '../observe/events.ts';
-import type { Operations, SuspensionScope } from '../queue/operations.ts';
+import type { Operations, SuspensionScope } from '../operations/operations.ts';
 import { BadRequest, LONGEST_REASON, normalDomain, parse } from './requests.ts';
 
 /** When the request does not say for how long: what nobody remembers must not wait for days. */

@@ -1,10 +1,11 @@
 // An explanation in words: the rules that were looked at, what they set, and how things stand there now.
 // explain.ts and queue-show.ts print it.
 // Never says what the daemon did not say: what nobody looked up is told as such.
+
+import type { Explanation, Present } from '../operations/operations.ts';
 import type { ArrivalView } from '../policy/course.ts';
 import type { DecisionView, RetryClassView, RouteView, SiteView } from '../policy/explanation.ts';
 import type { RuleTrace } from '../policy/policy.ts';
-import type { Explanation, Present } from '../queue/operations.ts';
 import { quotaLevelText } from './quota.ts';
 import { type Field, lines } from './sections.ts';
 import { addressText, count, failureText, hintText, momentText, plain, untilText, wayText } from './text.ts';

@@ -3,9 +3,9 @@
 // Never puts anything in force.
 import { resolve } from 'node:path';
 import type { Problem } from '../config/problem.ts';
+import type { MailChange, QueueDiff } from '../operations/diff.ts';
+import type { PolicyComparison } from '../operations/operations.ts';
 import type { Difference } from '../policy/diff.ts';
-import type { MailChange, QueueDiff } from '../queue/diff.ts';
-import type { PolicyComparison } from '../queue/operations.ts';
 import type { CommandLine } from './command-line.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import { type Column, table } from './table.ts';

@@ -1,7 +1,7 @@
 // `sendoff queue retry|hold|release|remove|bounce|reroute`: one change to the entries that a filter names.
 // queue.ts calls it for each of the six; the daemon does the work.
 // Never runs without a filter.
-import type { QueueChange, Rerouted } from '../queue/operations.ts';
+import type { QueueChange, Rerouted } from '../operations/operations.ts';
 import type { AdminClient } from './client.ts';
 import { type Filter, requireFilter } from './filters.ts';
 import type { Terminal } from './terminal.ts';

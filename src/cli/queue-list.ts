@@ -1,7 +1,7 @@
 // `sendoff queue list`: what waits, for whom, until when, and why.
 // program.ts calls it; the daemon's admin interface gives the data.
 // Never sorts or counts by itself: the daemon's order is the queue's.
-import type { DestinationView, EntryView, SuspensionView } from '../queue/operations.ts';
+import type { DestinationView, EntryView, SuspensionView } from '../operations/operations.ts';
 import type { Totals } from '../spool/spool.ts';
 import type { AdminClient } from './client.ts';
 import { type Filter, hasFilter } from './filters.ts';

@@ -2,7 +2,7 @@
 // program.ts calls it; the daemon's admin interface gives the data.
 // Never shows content: header and body belong to the people who write.
 import type { Failure } from '../delivery/failure.ts';
-import type { EntryView, Explanation, MessageView } from '../queue/operations.ts';
+import type { EntryView, Explanation, MessageView } from '../operations/operations.ts';
 import type { AdminClient } from './client.ts';
 import { explanationFields, headerLines } from './explanation-text.ts';
 import { type Field, lines, section } from './sections.ts';

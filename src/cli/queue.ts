@@ -2,7 +2,7 @@
 // program.ts adds it; queue-list.ts, queue-show.ts and queue-change.ts do the work.
 // Never loads them before one is asked for.
 import type { Command } from 'commander';
-import type { QueueChange } from '../queue/operations.ts';
+import type { QueueChange } from '../operations/operations.ts';
 import type { CommandLine } from './command-line.ts';
 import { addFilter } from './filters.ts';
 import type { ChangeOptions, RerouteOptions } from './queue-change.ts';

@@ -2,7 +2,7 @@
 // program.ts adds the command; the daemon's admin interface gives the data.
 // Never changes anything: a quota is the policy's.
 import type { Command } from 'commander';
-import type { QuotaView } from '../queue/operations.ts';
+import type { QuotaView } from '../operations/operations.ts';
 import type { CommandLine } from './command-line.ts';
 import { type Column, type Row, table } from './table.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,8 +1,8 @@
 // `sendoff simulate`: what would become of one message if its receiver answered like this.
 // program.ts calls it; it works on the files, with the functions of the queue itself.
 // Never asks a daemon or the network, and changes nothing.
-import { type Simulation, type Step, simulate } from '../queue/simulate.ts';
-import { parseReplies, troubles } from '../queue/simulated-replies.ts';
+import { type Simulation, type Step, simulate } from '../operations/simulate.ts';
+import { parseReplies, troubles } from '../operations/simulated-replies.ts';
 import { configurationError, readConfiguration } from './configuration.ts';
 import { CommandError, exitCodes } from './exit.ts';
 import { addressOf } from './explain.ts';

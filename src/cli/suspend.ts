@@ -2,7 +2,7 @@
 // program.ts adds the commands; the daemon does the work.
 // Never runs without saying what waits, and never suspends for ever.
 import type { Command } from 'commander';
-import type { SuspensionView } from '../queue/operations.ts';
+import type { SuspensionView } from '../operations/operations.ts';
 import type { AdminClient } from './client.ts';
 import type { CommandLine } from './command-line.ts';
 import { CommandError, exitCodes } from './exit.ts';

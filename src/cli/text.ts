@@ -2,7 +2,7 @@
 // Listings use it; table.ts puts the words in columns.
 // Never prints a control character that a remote server sent: a terminal obeys them.
 import type { Failure } from '../delivery/failure.ts';
-import type { EntryView, Waiting } from '../queue/operations.ts';
+import type { EntryView, Waiting } from '../operations/operations.ts';
 
 /** Strangers' text on one line, without control characters. */
 export function plain(text: string): string {

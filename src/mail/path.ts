@@ -1,5 +1,5 @@
 // Reverse paths and forward paths as MAIL and RCPT carry them, in their normal form (RFC 5321 §4.1.2).
-// relay/ reads commands with it, queue/send.ts what an operator types; everybody behind them relies on the form.
+// relay/ reads commands with it, operations/send.ts what an operator types; everybody behind them relies on the form.
 // Never judges who may use an address, only whether it is one.
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';

@@ -1,6 +1,6 @@
 // The way of a new mail through the policy, as acceptance walks it: other addresses first, then the rules, and
 // after a redirect the rules again for the new recipient.
-// explanation.ts words it, queue/explain.ts asks how things stand at its end.
+// explanation.ts words it, operations/explain.ts asks how things stand at its end.
 // Never looks anything up: sites are asked for by the caller's function.
 import type { MailHeader } from '../mail/envelope.ts';
 import { rewriteAddresses } from '../mail/from-rewrite.ts';

@@ -1,5 +1,5 @@
 // What differs between two policies, by name and in the words of the policy file.
-// `sendoff policy diff` shows it, with queue/diff.ts for what it would do to the mail that is queued.
+// `sendoff policy diff` shows it, with operations/diff.ts for what it would do to the mail that is queued.
 // Never tells a secret: that it is another one, not what it is.
 import { printablePolicy } from '../config/printable.ts';
 import type { Policy } from './policy.ts';

@@ -1,5 +1,5 @@
 // A decision in the words of the policy file: what holds for one recipient, and where each part comes from.
-// queue/explain.ts adds how things stand at this moment; cli/ prints it, of a mail that is queued and of one that is not.
+// operations/explain.ts adds how things stand at this moment; cli/ prints it, of a mail that is queued and of one that is not.
 // Never shows a login, and never looks anything up.
 import { formatEndpoint } from '../config/network.ts';
 import { formatDuration, formatRate, formatShare } from '../config/quantities.ts';

@@ -1,5 +1,5 @@
 // The keys of quotas, in their short form (`200/hour`) and their long one.
-// route-schema.ts puts them into routes, schema.ts has those of senders; queue/budgets.ts keeps count.
+// route-schema.ts puts them into routes, schema.ts has those of senders; limits/budgets.ts keeps count.
 // Never counts anything.
 import { z } from 'zod';
 import { count, oneOrMore, parsed, section } from '../config/fields.ts';

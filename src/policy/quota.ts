@@ -1,5 +1,5 @@
 // Quotas: how much in which window, and when the present window began and ends.
-// quota-schema.ts reads them, compile.ts gives them to routes and senders; queue/budgets.ts keeps count.
+// quota-schema.ts reads them, compile.ts gives them to routes and senders; limits/budgets.ts keeps count.
 // Never counts and never reads a clock: the moment is handed in.
 import { formatDuration } from '../config/quantities.ts';
 import type { Subject } from './match.ts';

@@ -2,8 +2,8 @@
 // dispatcher.ts decides by it who gets a run; run.ts reports what became of it.
 // Never the truth about mail: it is made from the spool's index and can be made again.
 import type { Failure } from '../delivery/failure.ts';
+import type { ConnectionLimit } from '../limits/limits.ts';
 import { type DestinationKey, parseDestination } from './entry.ts';
-import type { ConnectionLimit } from './limits.ts';
 import { inForce, type Suspension, Suspensions } from './suspensions.ts';
 
 /** A door that nobody wanted to go through for so long after it might have been tried again is forgotten. */

@@ -3,12 +3,12 @@
 // Never opens a connection and never touches a message.
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { ReachMilestone } from '../clock/milestones.ts';
+import type { LimitKey } from '../limits/limits.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { RunQueue } from './bull.ts';
 import { closedDoor, type Destination, type Destinations, standing, suspensionOf } from './destinations.ts';
 import type { DestinationKey } from './entry.ts';
 import { Idlers } from './idlers.ts';
-import type { LimitKey } from './limits.ts';
 import { PlaceLines, type SlowPlace, SlowPlaces } from './lines.ts';
 import { RunRequests } from './requests.ts';
 

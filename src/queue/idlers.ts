@@ -2,8 +2,8 @@
 // run.ts waits here; dispatcher.ts wakes it for new mail, or sends it home when places are needed.
 // Never keeps a run longer than it asked for.
 import type { Clock } from '../clock/clock.ts';
+import type { LimitKey } from '../limits/limits.ts';
 import type { Destination } from './destinations.ts';
-import type { LimitKey } from './limits.ts';
 
 interface Idler {
   readonly destination: Destination;

@@ -1,8 +1,9 @@
 // Destinations that wait for a place: the line of those that do not answer, one line for each full limit.
 // dispatcher.ts parks them here and calls the next one when a place comes free.
 // Never holds a destination twice, and never decides who may run.
+
+import type { LimitKey } from '../limits/limits.ts';
 import type { Destination } from './destinations.ts';
-import type { LimitKey } from './limits.ts';
 
 /**
  * Who gets the next place for a destination without a recent success. Those that were looked at before

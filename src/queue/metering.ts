@@ -1,8 +1,9 @@
 // Quotas before an attempt: what fits goes, the rest takes another route, waits, or is held.
 // run.ts asks before each attempt and tells what came of it; budgets.ts counts, quotas.ts knows whose it is.
 // Never charges an attempt, and never lets mail in doubt leave its route.
+
+import type { Full, Reservation } from '../limits/budgets.ts';
 import type { Claim } from '../spool/spool.ts';
-import type { Full, Reservation } from './budgets.ts';
 import type { Destination } from './destinations.ts';
 import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';

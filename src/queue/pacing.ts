@@ -2,11 +2,11 @@
 // run.ts asks for the slot before it connects, and for a turn before each message.
 // Never keeps a run waiting for long: then the destination comes back when the time is there.
 import { pause } from '../clock/clock.ts';
+import type { Limits } from '../limits/limits.ts';
+import { LONGEST_TURN_MS, type RateLimit } from '../limits/rates.ts';
+import type { Slot } from '../limits/slots.ts';
 import type { Destination } from './destinations.ts';
 import type { House } from './house.ts';
-import type { Limits } from './limits.ts';
-import { LONGEST_TURN_MS, type RateLimit } from './rates.ts';
-import type { Slot } from './slots.ts';
 
 /** While others wait for the place, a rate's next turn must come this soon: an open connection is worth a moment. */
 const CROWDED_TURN_MS = 1_000;

@@ -2,15 +2,15 @@
 // run.ts has one for each run; what it tells goes to adaptive.ts, which decides how many there may be.
 // Never judges mail: a message that was turned away with its connection was not looked at.
 import type { Failure } from '../delivery/failure.ts';
+import type { ConcurrencyEvent } from '../limits/concurrency.ts';
+import type { ConnectionLimit } from '../limits/limits.ts';
+import type { Slot } from '../limits/slots.ts';
 import type { Site } from '../policy/policy.ts';
 import type { AttemptReport } from './attempt.ts';
 import { findingOf } from './backoff.ts';
-import type { ConcurrencyEvent } from './concurrency.ts';
 import { type Destination, standing } from './destinations.ts';
 import type { House } from './house.ts';
-import type { ConnectionLimit } from './limits.ts';
 import { heed } from './site-backoff.ts';
-import type { Slot } from './slots.ts';
 
 /** A smarthost that takes no more connections is asked for more after a while: it may have been other mail's. */
 const TURNED_AWAY_MS = 60_000;

@@ -1,11 +1,15 @@
 // The queue as a whole: destinations, dispatcher, runs, timers and operations over one spool.
 // daemon.ts starts it when the spool is open and stops it before the spool closes.
 // Never accepts mail itself: intake.ts does, and tells it what arrived.
+
+import { Adaptive } from '../limits/adaptive.ts';
+import { Budgets } from '../limits/budgets.ts';
+import { Rates } from '../limits/rates.ts';
+import { Slots } from '../limits/slots.ts';
+import { Slowdowns } from '../limits/slowdowns.ts';
 import type { RedisClientOptions } from '../redis/connection.ts';
 import type { Scripts } from '../redis/scripts.ts';
-import { Adaptive } from './adaptive.ts';
 import { mayProbe } from './backoff.ts';
-import { Budgets } from './budgets.ts';
 import { openRunQueue, type RunQueue } from './bull.ts';
 import { type Destination, Destinations, standing, suspensionOf } from './destinations.ts';
 import { policyForgets } from './detour-moves.ts';
@@ -16,13 +20,10 @@ import type { House } from './house.ts';
 import { policyMends } from './our-trouble.ts';
 import { PolicyClock } from './policy-clock.ts';
 import { budgetOpened, followQuotas, openBudgets, quotaUsedUp } from './quota-watch.ts';
-import { Rates } from './rates.ts';
 import { recall } from './recall.ts';
 import { review } from './review.ts';
 import { run } from './run.ts';
 import { SiteBook } from './site-book.ts';
-import { Slots } from './slots.ts';
-import { Slowdowns } from './slowdowns.ts';
 import { MailTimers } from './timers.ts';
 
 export interface QueueOptions

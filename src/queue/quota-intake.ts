@@ -1,10 +1,11 @@
 // Quotas of senders with `over: reject`: counted when mail is accepted, answered at RCPT.
 // Stands between relay/ and the intake of the queue; budgets.ts counts, quotas.ts knows whose it is.
 // Never waits for Redis: a 250 needs the spool alone.
+
+import type { Budgets, Full, Reservation } from '../limits/budgets.ts';
 import type { Policy } from '../policy/policy.ts';
 import { rewrittenSender } from '../policy/rewrite.ts';
 import type { IncomingMessage, Intake, Reply } from '../relay/intake.ts';
-import type { Budgets, Full, Reservation } from './budgets.ts';
 import { fullText, type Origin, senderBudgets } from './quotas.ts';
 
 /** The intake, and what it takes counted. */

@@ -1,8 +1,9 @@
 // What the house does when a quota is used up, and when something of it comes free before its time.
 // budgets.ts tells it both; queued mail that has another route takes it, mail that waits is tried.
 // Never counts, and never holds up who noticed.
+
+import type { Full } from '../limits/budgets.ts';
 import { quotaText } from '../policy/quota.ts';
-import type { Full } from './budgets.ts';
 import type { Destination } from './destinations.ts';
 import type { House } from './house.ts';
 import { routeBudget, routeOfBudget, sourceOfBudget } from './quotas.ts';

@@ -1,12 +1,13 @@
 // The quotas of the policy as budgets: which ones a mail and its route come under, and why a route is passed over.
 // placement asks which routes are used up, metering.ts reserves for an attempt, quota-intake.ts at acceptance.
 // Never counts: budgets.ts does.
+
+import type { Budget, Full } from '../limits/budgets.ts';
 import { type Client, domainOf, type Message } from '../mail/envelope.ts';
 import { subjectOf } from '../policy/match.ts';
 import type { Policy } from '../policy/policy.ts';
 import { quotaText, type SenderQuota } from '../policy/quota.ts';
 import type { Passed } from '../policy/routing.ts';
-import type { Budget, Full } from './budgets.ts';
 import type { House } from './house.ts';
 
 /** Who sent a message, as far as quotas ask. */

@@ -3,6 +3,8 @@
 // Never ends in an exception: a broken attempt is a failed attempt, the lane goes on.
 import { pause } from '../clock/clock.ts';
 import type { Approach, HostPlan } from '../delivery/session.ts';
+import { type LimitKey, type Limits, limitsOf, NO_LIMITS } from '../limits/limits.ts';
+import type { RateLimit } from '../limits/rates.ts';
 import type { MxRoute, Policy, Site, SmarthostRoute, SourceAddress } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
 import { siteOf } from '../policy/sites.ts';
@@ -15,13 +17,11 @@ import { tried } from './detour-moves.ts';
 import type { Admission } from './dispatcher.ts';
 import type { DestinationKey } from './entry.ts';
 import type { House } from './house.ts';
-import { type LimitKey, type Limits, limitsOf, NO_LIMITS } from './limits.ts';
 import { isShut, meter } from './metering.ts';
 import { noteOurTrouble } from './our-trouble.ts';
 import { paced, slotFor } from './pacing.ts';
 import { sourceIn } from './pools.ts';
 import { Presence } from './presence.ts';
-import type { RateLimit } from './rates.ts';
 import { reviewBehind } from './review.ts';
 import { writeOutcome } from './settler.ts';
 

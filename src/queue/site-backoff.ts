@@ -1,11 +1,12 @@
 // Does what the back-off rules of a site say when a reply fits one: no mail for a while, or less of it.
 // run.ts shows it what each attempt heard; suspensions and slowdowns are what it changes.
 // Never touches the mail that was answered, and never shortens what an operator ordered.
+
+import { SLOW_NOTES, type Slowdown, slowNote } from '../limits/slowdowns.ts';
 import { type BackoffRule, backoffFor } from '../policy/backoff.ts';
 import type { Site } from '../policy/policy.ts';
 import type { House } from './house.ts';
 import type { RecipientOutcome } from './settle.ts';
-import { SLOW_NOTES, type Slowdown, slowNote } from './slowdowns.ts';
 import { suspend } from './suspend.ts';
 
 /** What several connections hear in one moment is said once. */

@@ -1,8 +1,9 @@
 // Suspending and resuming: what an operator tells to wait is not tried, new mail included, until its time is over.
 // control.ts calls it; timers.ts ends what is over; destinations and runs obey what it puts in force.
 // Never says that one is in force before its note is on disk, and never touches an attempt that is under way.
+
+import type { SuspensionScope } from '../operations/operations.ts';
 import type { House } from './house.ts';
-import type { SuspensionScope } from './operations.ts';
 import { takeUp } from './put-off.ts';
 import { SUSPENSION_NOTES, type Suspension, suspensionNote } from './suspensions.ts';
 

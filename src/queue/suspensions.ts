@@ -2,7 +2,7 @@
 // suspend.ts puts them in and takes them out; destinations.ts asks which one is over a destination.
 // Never the truth: each has a note in the spool, from which recall.ts makes the table again.
 
-import type { SuspensionScope } from './operations.ts';
+import type { SuspensionScope } from '../operations/operations.ts';
 
 export interface Suspension extends SuspensionScope {
   /** For operators: the log and listings have it, reports to senders have not. */

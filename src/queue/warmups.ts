@@ -1,10 +1,11 @@
 // Addresses that are warmed up, as budgets: today's for each of them, and why mail leaves by another one.
 // placement.ts asks through house.ts, metering.ts reserves before an attempt, quota-views.ts shows them.
 // Never counts: budgets.ts does, for all daemons on one Redis together.
+
+import type { Budget } from '../limits/budgets.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Passed } from '../policy/routing.ts';
 import { stageAt } from '../policy/warmup.ts';
-import type { Budget } from './budgets.ts';
 import type { House } from './house.ts';
 import { sourcesOf } from './pools.ts';
 import { fullText, sourceBudgetKey } from './quotas.ts';

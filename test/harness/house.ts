@@ -2,19 +2,19 @@
 // Used by tests of what the queue does to entries; runs are asked for and never begin.
 // Never delivers: an attempt in it is a mistake of the test.
 import { onTestFinished } from 'vitest';
+import { Adaptive } from '../../src/limits/adaptive.ts';
+import { Budgets } from '../../src/limits/budgets.ts';
+import { Rates } from '../../src/limits/rates.ts';
+import { Slots } from '../../src/limits/slots.ts';
+import { Slowdowns } from '../../src/limits/slowdowns.ts';
 import { createAlarms } from '../../src/observe/alarms.ts';
 import type { MailEvent, Observer } from '../../src/observe/events.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { Adaptive } from '../../src/queue/adaptive.ts';
-import { Budgets } from '../../src/queue/budgets.ts';
 import { Destinations } from '../../src/queue/destinations.ts';
 import { Detours } from '../../src/queue/detours.ts';
 import { Dispatcher } from '../../src/queue/dispatcher.ts';
 import type { House } from '../../src/queue/house.ts';
-import { Rates } from '../../src/queue/rates.ts';
 import { SiteBook } from '../../src/queue/site-book.ts';
-import { Slots } from '../../src/queue/slots.ts';
-import { Slowdowns } from '../../src/queue/slowdowns.ts';
 import type { Scripts } from '../../src/redis/scripts.ts';
 import type { Spool } from '../../src/spool/spool.ts';
 import { MovableClock } from './clock.ts';
@@ -94,10 +94,10 @@ export function openHouse(
     slowdowns,
     rates: new Rates(scripts, clock),
     sites: new SiteBook(clock),
+    looking: new Set(),
     budgets: new Budgets({ scripts, spool, clock, isShared: false, opened: quiet, usedUp: quiet }),
     detours: new Detours(),
     policy: () => policy,
-    looking: new Set(),
     hostname: 'relay.example.net',
     postmaster: null,
     shutdownTimeout: 30_000,

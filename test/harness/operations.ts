@@ -1,8 +1,7 @@
 // A queue in memory behind the operations interface: entries are plain views in an array.
 // Serves the tests of admin/ and cli/, which must not need a spool or Redis.
 // Never used by tests of the queue itself.
-import { explainMail } from '../../src/policy/explanation.ts';
-import type { MailFacts } from '../../src/policy/policy.ts';
+
 import type {
   DestinationView,
   EntryView,
@@ -19,7 +18,9 @@ import type {
   SuspensionScope,
   SuspensionView,
   TestMail,
-} from '../../src/queue/operations.ts';
+} from '../../src/operations/operations.ts';
+import { explainMail } from '../../src/policy/explanation.ts';
+import type { MailFacts } from '../../src/policy/policy.ts';
 import type { Totals } from '../../src/spool/spool.ts';
 import { policyFrom } from './policy.ts';
 

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { run } from '../../../src/cli/program.ts';
-import type { QuotaView } from '../../../src/queue/operations.ts';
+import type { QuotaView } from '../../../src/operations/operations.ts';
 import { adminUnderTest } from '../../harness/admin.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { testTerminal } from '../../harness/terminal.ts';

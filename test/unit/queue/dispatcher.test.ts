@@ -1,10 +1,10 @@
 // Which destination gets a run, and when: over a real spool, with a clock that the test moves.
 import { expect, onTestFinished, test } from 'vitest';
+import type { LimitKey } from '../../../src/limits/limits.ts';
 import { opened } from '../../../src/queue/backoff.ts';
 import type { RunRequest } from '../../../src/queue/bull.ts';
 import { Destinations } from '../../../src/queue/destinations.ts';
 import { Dispatcher } from '../../../src/queue/dispatcher.ts';
-import type { LimitKey } from '../../../src/queue/limits.ts';
 import type { Spool } from '../../../src/spool/spool.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { temporaryFolder } from '../../harness/folder.ts';

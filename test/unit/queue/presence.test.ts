@@ -1,12 +1,12 @@
 // Who is turned away: a connection that others have in its place, and no message that anybody looked at.
 import { expect, test } from 'vitest';
 import type { Failure } from '../../../src/delivery/failure.ts';
+import type { ConnectionLimit } from '../../../src/limits/limits.ts';
+import type { Slot } from '../../../src/limits/slots.ts';
 import type { AttemptReport } from '../../../src/queue/attempt.ts';
 import type { Destination } from '../../../src/queue/destinations.ts';
-import type { ConnectionLimit } from '../../../src/queue/limits.ts';
 import { Presence } from '../../../src/queue/presence.ts';
 import type { RecipientOutcome } from '../../../src/queue/settle.ts';
-import type { Slot } from '../../../src/queue/slots.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse, type TestHouse } from '../../harness/house.ts';
 import { openSpool } from '../../harness/spool.ts';

@@ -3,10 +3,10 @@
 // Never sends anything.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { entryView } from '../../../src/operations/views.ts';
 import { waitsForQuota } from '../../../src/queue/quota-waits.ts';
 import { routeBudget } from '../../../src/queue/quotas.ts';
 import { MailTimers } from '../../../src/queue/timers.ts';
-import { entryView } from '../../../src/queue/views.ts';
 import type { Scripts } from '../../../src/redis/scripts.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse, type TestHouse } from '../../harness/house.ts';

@@ -2,14 +2,14 @@
 // A Redis that says only what others have; the clock is moved.
 // Never reserves anything.
 import { expect, test } from 'vitest';
-import { Trend } from '../../../src/queue/budget-trend.ts';
-import { quotaViews } from '../../../src/queue/quota-views.ts';
+import { Trend } from '../../../src/limits/budget-trend.ts';
+import { quotaViews } from '../../../src/operations/quota-views.ts';
 import type { Scripts } from '../../../src/redis/scripts.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
 import { policyFrom } from '../../harness/policy.ts';
 import { openSpool } from '../../harness/spool.ts';
-import { DAY, HOUR, MINUTE } from './setting.ts';
+import { DAY, HOUR, MINUTE } from '../queue/setting.ts';
 
 test('the pace is that of the last hour, or of the window so far', () => {
   const trend = new Trend();

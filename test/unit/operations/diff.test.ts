@@ -1,6 +1,6 @@
 // What another policy would do to queued mail: each kind of change, counted over a spool of real entries.
 import { expect, test } from 'vitest';
-import { diffQueue } from '../../../src/queue/diff.ts';
+import { diffQueue } from '../../../src/operations/diff.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
 import { policyFrom } from '../../harness/policy.ts';

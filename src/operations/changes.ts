@@ -3,14 +3,14 @@
 // Never touches recipients that were not chosen: an entry that holds others too is split.
 import type { Failure } from '../delivery/failure.ts';
 import type { Message } from '../mail/envelope.ts';
+import { isUnchanged, report, tellBorn } from '../queue/bounce.ts';
+import { type Hold, type QueueEntry, replacing, withDue } from '../queue/entry.ts';
+import { type House, placementContext } from '../queue/house.ts';
+import { FORCED, place } from '../queue/placement.ts';
+import { relocate } from '../queue/relocate.ts';
+import { tellRelocated } from '../queue/review.ts';
 import type { Change } from '../spool/spool.ts';
-import { isUnchanged, report, tellBorn } from './bounce.ts';
-import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
-import { type House, placementContext } from './house.ts';
 import type { QueueChange } from './operations.ts';
-import { FORCED, place } from './placement.ts';
-import { relocate } from './relocate.ts';
-import { tellRelocated } from './review.ts';
 
 /** Recipients of one entry that an operator chose. */
 export interface Chosen {
@@ -65,16 +65,25 @@ export function applyChange(
   }
 }
 
-/** The chosen recipients as `put`, or gone when there is none, and the others as they were. */
-function inPlaceOf({ entry, rest }: Chosen, put: readonly QueueEntry[]): Pick<Change, 'remove' | 'put'> {
-  return replacing(entry, rest ? [...put, rest] : put);
+/**
+ * The chosen recipients as `put`, or gone when there is none, and the others as they were: for those the
+ * destination is looked at again, for whoever looked while the entry changed has seen no mail.
+ */
+async function changeTo(
+  house: House,
+  { entry, rest }: Chosen,
+  put: readonly QueueEntry[],
+  more: Pick<Change, 'ended' | 'born'> = {},
+): Promise<void> {
+  await house.spool.change({ ...replacing(entry, rest ? [...put, rest] : put), ...more });
+  if (rest && !rest.hold) house.dispatcher.arrived([rest.destination]);
 }
 
 /** Now, whatever the schedule and a closed door say: the operator knows more than we do. */
 async function retry(house: House, chosen: Chosen): Promise<boolean> {
   const { destination } = chosen.entry;
   const now = house.clock.now();
-  await house.spool.change(inPlaceOf(chosen, [withDue(chosen.part, now)]));
+  await changeTo(house, chosen, [withDue(chosen.part, now)]);
   const door = house.destinations.of(destination);
   if (door.backOff) door.backOff = { ...door.backOff, until: now };
   house.dispatcher.arrived([destination]);
@@ -83,7 +92,7 @@ async function retry(house: House, chosen: Chosen): Promise<boolean> {
 
 async function hold(house: House, chosen: Chosen, reason: string): Promise<boolean> {
   const held: QueueEntry = { ...chosen.part, hold: { reason, since: house.clock.now(), by: 'operator' } };
-  await house.spool.change(inPlaceOf(chosen, [held]));
+  await changeTo(house, chosen, [held]);
   for (const of of addressed(chosen)) house.observer.event({ ...of, event: 'held', reason });
   return true;
 }
@@ -110,7 +119,7 @@ function waiverOf(hold: Hold | undefined): Pick<QueueEntry, 'released' | 'quotaW
  */
 export async function reroute(house: House, chosen: Chosen, route: string): Promise<boolean> {
   const forced: QueueEntry = { ...chosen.part, routeOverride: route, routeReason: FORCED };
-  if (forced.hold) await house.spool.change(inPlaceOf(chosen, [forced]));
+  if (forced.hold) await changeTo(house, chosen, [forced]);
   else await placeAnew(house, chosen, forced);
   return true;
 }
@@ -120,12 +129,12 @@ async function placeAnew(house: House, chosen: Chosen, part: QueueEntry): Promis
   const placements = place(chosen.message, part.recipients, part, placementContext(house));
   const relocation = relocate(part, placements, house.clock.now());
   const { put = [], ended = {} } = relocation.change;
-  await house.spool.change({ ...inPlaceOf(chosen, put), ended });
+  await changeTo(house, chosen, put, { ended });
   tellRelocated(house, chosen.message, relocation);
 }
 
 async function remove(house: House, chosen: Chosen): Promise<boolean> {
-  await house.spool.change({ ...inPlaceOf(chosen, []), ended: { removed: chosen.part.recipients.length } });
+  await changeTo(house, chosen, [], { ended: { removed: chosen.part.recipients.length } });
   for (const of of addressed(chosen)) house.observer.event({ ...of, event: 'removed', by: 'operator' });
   return true;
 }
@@ -149,7 +158,7 @@ async function bounce(house: House, chosen: Chosen, text: string): Promise<boole
     return false;
   }
   const ended = { bounced: part.recipients.length };
-  await house.spool.change({ ...inPlaceOf(chosen, []), ended, ...(dsn && { born: [dsn] }) });
+  await changeTo(house, chosen, [], { ended, ...(dsn && { born: [dsn] }) });
   for (const of of addressed(chosen)) {
     house.observer.event({ ...of, event: 'bounced', status, reason: text, dsn: dsn?.message.id ?? null });
   }

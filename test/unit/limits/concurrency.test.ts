@@ -7,8 +7,8 @@ import {
   type Concurrency,
   type ConcurrencyEvent,
   changed,
-} from '../../../src/queue/concurrency.ts';
-import { MINUTE } from './setting.ts';
+} from '../../../src/limits/concurrency.ts';
+import { MINUTE } from '../queue/setting.ts';
 
 const SECOND = 1000;
 const START = 1_000_000;

@@ -1,7 +1,7 @@
 // What a connection and a message are counted against.
 import { expect, test } from 'vitest';
+import { limitsOf, siteKey } from '../../../src/limits/limits.ts';
 import type { MxRoute, SmarthostRoute } from '../../../src/policy/policy.ts';
-import { limitsOf, siteKey } from '../../../src/queue/limits.ts';
 import { policyFrom } from '../../harness/policy.ts';
 
 const policy = policyFrom(`

@@ -7,9 +7,9 @@ import type { Message } from '../mail/envelope.ts';
 import { hoursText } from '../policy/hours.ts';
 import type { Decision, Policy } from '../policy/policy.ts';
 import { bouncesText } from '../policy/settings.ts';
-import { parseDestination, type QueueEntry } from './entry.ts';
-import { type House, placementContext } from './house.ts';
-import { type Placement, type PlacementContext, place } from './placement.ts';
+import { parseDestination, type QueueEntry } from '../queue/entry.ts';
+import { type House, placementContext } from '../queue/house.ts';
+import { type Placement, type PlacementContext, place } from '../queue/placement.ts';
 
 /** Recipients looked at before others get the loop: a millisecond or two, with a thousand rules some ten. */
 const SLICE = 25;

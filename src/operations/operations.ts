@@ -8,9 +8,9 @@ import type { HeaderEdit } from '../mail/header-edit.ts';
 import type { Difference } from '../policy/diff.ts';
 import type { DecisionView } from '../policy/explanation.ts';
 import type { MailFacts } from '../policy/policy.ts';
+import type { Priority } from '../queue/entry.ts';
 import type { Totals } from '../spool/spool.ts';
 import type { QueueDiff } from './diff.ts';
-import type { Priority } from './entry.ts';
 
 /** All given parts must match. Empty: every entry, which changes refuse (exit 64). */
 export interface QueueFilter {

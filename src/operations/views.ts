@@ -2,14 +2,14 @@
 // control.ts answers the admin API with them.
 // Never changes anything, and never shows a secret.
 import type { Message } from '../mail/envelope.ts';
-import { type Destination, type Destinations, standing, suspensionOf } from './destinations.ts';
-import { parseDestination, priorityOf, type QueueEntry } from './entry.ts';
-import type { House } from './house.ts';
+import { type Destination, type Destinations, standing, suspensionOf } from '../queue/destinations.ts';
+import { parseDestination, priorityOf, type QueueEntry } from '../queue/entry.ts';
+import type { House } from '../queue/house.ts';
+import { suspensionOfEntry } from '../queue/put-off.ts';
+import { routeOpens, waitsForQuota } from '../queue/quota-waits.ts';
+import type { Suspension } from '../queue/suspensions.ts';
+import { waitsForWindow } from '../queue/window.ts';
 import type { DestinationView, EntryView, SuspensionView, Waiting } from './operations.ts';
-import { suspensionOfEntry } from './put-off.ts';
-import { routeOpens, waitsForQuota } from './quota-waits.ts';
-import type { Suspension } from './suspensions.ts';
-import { waitsForWindow } from './window.ts';
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 

@@ -2,8 +2,8 @@
 // Several Budgets on one real Redis, each with a spool's notes of its own, on a clock that the test moves.
 // Never asks what a budget is for.
 import { expect, onTestFinished, test } from 'vitest';
+import { type Budget, Budgets, type Full, type Reserving } from '../../../src/limits/budgets.ts';
 import type { Quota } from '../../../src/policy/quota.ts';
-import { type Budget, Budgets, type Full, type Reserving } from '../../../src/queue/budgets.ts';
 import type { Change } from '../../../src/spool/spool.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { Chance } from '../../harness/random.ts';

@@ -1,7 +1,7 @@
 // Slots of two daemons on one Redis: never more than allowed, taken in turn, and back when a daemon dies.
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import type { ConnectionLimit, LimitKey } from '../../../src/queue/limits.ts';
-import { type Slot, Slots } from '../../../src/queue/slots.ts';
+import type { ConnectionLimit, LimitKey } from '../../../src/limits/limits.ts';
+import { type Slot, Slots } from '../../../src/limits/slots.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { redisForFile, type TestRedis } from '../../harness/redis.ts';
 import { scriptsOn } from '../../harness/scripts.ts';
@@ -147,6 +147,17 @@ test('while Redis is away nothing is taken; what was taken is known again when i
     return 'full' in taking ? taking.full : null;
   });
   expect(full).toBe('site s');
+});
+
+test('a Redis that was emptied under our feet lends nothing before everybody has said what they hold', async () => {
+  const one = await daemon();
+  await taken(one, site(2), route(9));
+  await taken(one, site(2));
+  await redis().flush();
+  expect(await one.slots.take([site(2)])).toEqual({ away: true });
+  await until('the slots to be known again', async () => (await members()).length === 2);
+  one.clock.advance(2000);
+  expect(await one.slots.take([site(2)])).toEqual({ full: 'site s' });
 });
 
 /** The same numbers in each run. */

@@ -1,16 +1,16 @@
 // How things stand for one mail: the route that is taken now, levels of limits, and the next attempt.
 import { expect, test } from 'vitest';
 import type { Delivery } from '../../../src/delivery/session.ts';
-import { explainNew, explainQueued } from '../../../src/queue/explain.ts';
+import { siteKey } from '../../../src/limits/limits.ts';
+import { explainNew, explainQueued } from '../../../src/operations/explain.ts';
 import type { House } from '../../../src/queue/house.ts';
-import { siteKey } from '../../../src/queue/limits.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
 import { policyFrom } from '../../harness/policy.ts';
 import { redisForFile } from '../../harness/redis.ts';
 import { scriptsOn } from '../../harness/scripts.ts';
 import { openSpool } from '../../harness/spool.ts';
-import { entry, failure, HOUR, MINUTE, message } from './setting.ts';
+import { entry, failure, HOUR, MINUTE, message } from '../queue/setting.ts';
 
 const policy = policyFrom(`
 routes: { provider: { via: smarthost, hosts: [smtp.example] } }

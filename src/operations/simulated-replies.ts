@@ -6,7 +6,7 @@ import type { Failure, Phase } from '../delivery/failure.ts';
 import { failureKinds, lossFailure, openingFailure } from '../delivery/failures.ts';
 import { parseReply, type Reply } from '../delivery/reply.ts';
 import type { Route } from '../policy/policy.ts';
-import type { RecipientOutcome } from './settle.ts';
+import type { RecipientOutcome } from '../queue/settle.ts';
 
 /** Trouble without a reply. `lost`: the connection, after the final dot. */
 export const troubles = ['timeout', 'refused', 'dns', 'lost'] as const;

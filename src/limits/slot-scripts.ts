@@ -44,17 +44,21 @@ local function wait(line, since)
 end
 `;
 
+/** In the place of an answer: Redis knows of fewer slots than the daemon holds. */
+export const FORGOTTEN = -1;
+
 /**
- * KEYS: slots and line of each limit. ARGV: daemon, lease, patience, slot, then the number that each limit allows.
- * Returns the place of the limit that is full (from 1; 0: a slot was taken under all), then for each limit how many
- * are open now and how many daemons go first.
+ * KEYS: slots and line of each limit. ARGV: daemon, lease, patience, slot, then for each limit the number that it
+ * allows and how many this daemon holds. Returns the place of the limit that is full (from 1; 0: a slot was taken
+ * under all; FORGOTTEN: none was), then for each limit how many are open now and how many daemons go first.
  */
 export const TAKE = `${COMMON}
 local full, answer = 0, { 0 }
 for i = 1, #KEYS / 2 do
   local count = open(KEYS[2 * i - 1])
+  if count < tonumber(ARGV[4 + 2 * i]) then return { ${FORGOTTEN} } end
   local _, before, since = others(KEYS[2 * i])
-  if full == 0 and count + before >= tonumber(ARGV[4 + i]) then
+  if full == 0 and count + before >= tonumber(ARGV[3 + 2 * i]) then
     full = i
     wait(KEYS[2 * i], since)
   end

@@ -3,8 +3,8 @@
 // Never skips policy: only the route may be forced.
 import type { Address } from '../mail/envelope.ts';
 import { parsePath } from '../mail/path.ts';
-import { headerOf, IncomingContent } from './content.ts';
-import { commitMessage, type IntakeOptions } from './intake.ts';
+import { headerOf, IncomingContent } from '../queue/content.ts';
+import { commitMessage, type IntakeOptions } from '../queue/intake.ts';
 
 /** Mail that an operator hands in. `content` is asked for once the queue id is known. */
 export interface OperatorMail {

@@ -1,9 +1,10 @@
 // How full the limits of one connection are: slots of all daemons, and the wait of the rates.
 // explain.ts shows it; what Redis last said is refreshed there when a person waits for it.
 // Never takes a slot or a turn.
+
+import { type Limits, limitsOf } from '../limits/limits.ts';
 import type { MxRoute, Site, SmarthostRoute } from '../policy/policy.ts';
-import type { House } from './house.ts';
-import { type Limits, limitsOf } from './limits.ts';
+import type { House } from '../queue/house.ts';
 import type { Present } from './operations.ts';
 
 /** Where a connection would go, and from which address of ours. */

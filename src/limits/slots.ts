@@ -4,7 +4,7 @@
 import type { Clock, Timer } from '../clock/clock.ts';
 import type { Scripts } from '../redis/scripts.ts';
 import type { ConnectionLimit, LimitKey } from './limits.ts';
-import { BEAT, RELEASE, TAKE } from './slot-scripts.ts';
+import { BEAT, FORGOTTEN, RELEASE, TAKE } from './slot-scripts.ts';
 
 /** How long the slots of a daemon that died stay taken: a stall of the machine is shorter, patience is not. */
 const LEASE_MS = 15_000;
@@ -95,12 +95,18 @@ export class Slots {
     if (this.#redis === 'away' || clock.now() < this.#settledAt) return { away: true };
     const id = `${this.#daemon}:${++this.#count}`;
     const keys = limits.flatMap(({ key }) => keysOf(key));
-    const args = [this.#daemon, LEASE_MS, PATIENCE_MS, id, ...limits.map((limit) => this.allowed(limit))];
+    const numbers = limits.flatMap((limit) => [this.allowed(limit), this.taken(limit.key)]);
+    const args = [this.#daemon, LEASE_MS, PATIENCE_MS, id, ...numbers];
     let answer: readonly number[];
     try {
       answer = (await scripts.run(TAKE, keys, args)) as number[];
     } catch {
       // If the script ran all the same, nobody renews that lease.
+      return { away: true };
+    }
+    if (answer[0] === FORGOTTEN) {
+      // Emptied, as it may be without ever being away: nobody begins until all have said what they hold.
+      this.#settledAt = clock.now() + SETTLE_MS;
       return { away: true };
     }
     const full = limits[(answer[0] as number) - 1];

@@ -10,17 +10,17 @@ import { nextOpening } from '../policy/hours.ts';
 import type { Decision, MailFacts, MxRoute, Policy, Route, Site } from '../policy/policy.ts';
 import type { RouteChoice } from '../policy/routing.ts';
 import { siteNamed } from '../policy/sites.ts';
-import { type Destination, standing } from './destinations.ts';
-import { parseDestination, type QueueEntry } from './entry.ts';
-import { type House, placementContext } from './house.ts';
+import { type Destination, standing } from '../queue/destinations.ts';
+import { parseDestination, type QueueEntry } from '../queue/entry.ts';
+import { type House, placementContext } from '../queue/house.ts';
+import { factsOf, type Placed, routeChoice, stageOf } from '../queue/placement.ts';
+import { destinationOf, sourceFor } from '../queue/pools.ts';
+import type { Origin } from '../queue/quotas.ts';
+import { lookUpSites } from '../queue/site-lookup.ts';
+import { inForce, type Suspension } from '../queue/suspensions.ts';
 import { currentLevels, levels } from './levels.ts';
 import type { Explanation, Present, Waiting } from './operations.ts';
-import { factsOf, type Placed, routeChoice, stageOf } from './placement.ts';
-import { destinationOf, sourceFor } from './pools.ts';
 import { quotaLevels } from './quota-views.ts';
-import type { Origin } from './quotas.ts';
-import { lookUpSites } from './site-lookup.ts';
-import { inForce, type Suspension } from './suspensions.ts';
 import { waitingFor } from './views.ts';
 
 /** A message that is not here; its domain's MX hosts are looked up where a rule or a direct route asks for them. */

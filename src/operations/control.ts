@@ -7,14 +7,15 @@ import { domainOf, type Message } from '../mail/envelope.ts';
 import { buildTestMessage } from '../mail/test-message.ts';
 import { diffPolicies } from '../policy/diff.ts';
 import type { MailFacts, Policy } from '../policy/policy.ts';
+import type { QueueEntry } from '../queue/entry.ts';
+import { parseDestination } from '../queue/entry.ts';
+import type { House } from '../queue/house.ts';
+import type { IntakeOptions } from '../queue/intake.ts';
+import { resume, suspend } from '../queue/suspend.ts';
 import type { Totals } from '../spool/spool.ts';
 import { applies, applyChange, type Chosen, choose, reroute } from './changes.ts';
 import { diffQueue } from './diff.ts';
-import type { QueueEntry } from './entry.ts';
-import { parseDestination } from './entry.ts';
 import { explainNew, explainQueued } from './explain.ts';
-import type { House } from './house.ts';
-import type { IntakeOptions } from './intake.ts';
 import type {
   DestinationView,
   EntryView,
@@ -33,7 +34,6 @@ import type {
 } from './operations.ts';
 import { quotaViews } from './quota-views.ts';
 import { sendMail } from './send.ts';
-import { resume, suspend } from './suspend.ts';
 import { destinationViews, entryView, suspensionView } from './views.ts';
 
 /** Entries looked at before others get the loop. */

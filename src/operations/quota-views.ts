@@ -1,14 +1,15 @@
 // Quotas as operators see them: each window with what is used, what is left, when it opens and when it runs out.
 // control.ts answers `sendoff quota` with them, explain.ts shows those of one mail.
 // Never reserves anything, and shows no more senders than fit a screen or two.
+
+import type { Account } from '../limits/budget-account.ts';
+import type { Counter } from '../limits/budget-counter.ts';
+import type { Budget } from '../limits/budgets.ts';
 import { type Quota, quotaText, type SenderQuota } from '../policy/quota.ts';
-import type { Account } from './budget-account.ts';
-import type { Counter } from './budget-counter.ts';
-import type { Budget } from './budgets.ts';
-import type { House } from './house.ts';
+import type { House } from '../queue/house.ts';
+import { isOfSender, type Origin, routeBudget, senderBudgets } from '../queue/quotas.ts';
+import { sourceBudget, sourceBudgets } from '../queue/warmups.ts';
 import type { QuotaView } from './operations.ts';
-import { isOfSender, type Origin, routeBudget, senderBudgets } from './quotas.ts';
-import { sourceBudget, sourceBudgets } from './warmups.ts';
 
 /** Of senders, those nearest to their end; there may be thousands. */
 const MOST_SENDERS = 100;

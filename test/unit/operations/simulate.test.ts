@@ -1,9 +1,9 @@
 // The story of one message under given replies: times, routes, warnings, and every way in which it ends.
 import { expect, test } from 'vitest';
-import { simulate } from '../../../src/queue/simulate.ts';
-import { parseReplies } from '../../../src/queue/simulated-replies.ts';
+import { simulate } from '../../../src/operations/simulate.ts';
+import { parseReplies } from '../../../src/operations/simulated-replies.ts';
 import { policyFrom } from '../../harness/policy.ts';
-import { ARRIVED, DAY, HOUR, MINUTE } from './setting.ts';
+import { ARRIVED, DAY, HOUR, MINUTE } from '../queue/setting.ts';
 
 const POLICY = `
 routes:

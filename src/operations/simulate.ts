@@ -8,16 +8,16 @@ import { firstChange } from '../policy/hours.ts';
 import type { Decision, MailFacts, Policy, RejectReply } from '../policy/policy.ts';
 import { bounces } from '../policy/routing.ts';
 import { domainSiteOf } from '../policy/sites.ts';
-import { answered, findingOf } from './backoff.ts';
-import { closedDoor, Destinations } from './destinations.ts';
-import { enqueue } from './enqueue.ts';
-import { parseDestination, type QueueEntry, wayText, withDue } from './entry.ts';
-import { decisionFor, place } from './placement.ts';
-import { inPlace, relocate } from './relocate.ts';
-import { isSoftBounce, type SettleContext, settle, type Verdict } from './settle.ts';
+import { answered, findingOf } from '../queue/backoff.ts';
+import { closedDoor, Destinations } from '../queue/destinations.ts';
+import { enqueue } from '../queue/enqueue.ts';
+import { parseDestination, type QueueEntry, wayText, withDue } from '../queue/entry.ts';
+import { decisionFor, place } from '../queue/placement.ts';
+import { inPlace, relocate } from '../queue/relocate.ts';
+import { isSoftBounce, type SettleContext, settle, type Verdict } from '../queue/settle.ts';
+import { GRACE_MS } from '../queue/timers.ts';
+import { isYetToBeTried, warningAfter } from '../queue/window.ts';
 import { outcomeOf, type SimulatedReply } from './simulated-replies.ts';
-import { GRACE_MS } from './timers.ts';
-import { isYetToBeTried, warningAfter } from './window.ts';
 
 /** `at`: ms since the epoch. */
 export type Step = { readonly at: number } & (

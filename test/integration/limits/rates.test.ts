@@ -1,7 +1,7 @@
 // Rates of two daemons on one Redis: the mean is held, no second has much more, and nothing is saved up.
 import { beforeEach, expect, test } from 'vitest';
 import { type Clock, pause } from '../../../src/clock/clock.ts';
-import { type RateLimit, Rates } from '../../../src/queue/rates.ts';
+import { type RateLimit, Rates } from '../../../src/limits/rates.ts';
 import type { Scripts } from '../../../src/redis/scripts.ts';
 import { MovableClock } from '../../harness/clock.ts';
 import { redisForFile } from '../../harness/redis.ts';

@@ -1,6 +1,6 @@
 // An operator's changes of many entries, over a real spool in which others change entries meanwhile.
 import { expect, test } from 'vitest';
-import { QueueControl } from '../../../src/queue/control.ts';
+import { QueueControl } from '../../../src/operations/control.ts';
 import { temporaryFolder } from '../../harness/folder.ts';
 import { openHouse } from '../../harness/house.ts';
 import { mail, openSpool } from '../../harness/spool.ts';
