@@ -64,11 +64,12 @@ function beyond({ of, over, opens }: Pick<QuotaView, 'of' | 'over' | 'opens'>): 
 
 /** `quota 200/hour of route provider: 180 used, 20 left, runs out in 12m`. */
 export function quotaLevelText(
-  { of, name, quota, used, left, opens, runsOut }: QuotaView,
+  { of, name, quota, used, left, over, opens, runsOut }: QuotaView,
   now: number,
 ): string {
   const parts = [`${used} used`, `${left} left`];
-  if (opens !== null) parts.push(`opens ${momentText(opens)}`);
+  if (left === 0 && over !== null) parts.push(beyond({ of, over, opens }));
+  else if (opens !== null) parts.push(`opens ${momentText(opens)}`);
   if (runsOut !== null) parts.push(`runs out ${untilText(runsOut, now)}`);
   return plain(`${quota} of ${of} ${name}: ${parts.join(', ')}`);
 }

@@ -15,7 +15,8 @@ import { parseDestination, type QueueEntry } from '../queue/entry.ts';
 import { type House, placementContext } from '../queue/house.ts';
 import { factsOf, type Placed, routeChoice, stageOf } from '../queue/placement.ts';
 import { destinationOf, sourceFor } from '../queue/pools.ts';
-import type { Origin } from '../queue/quotas.ts';
+import { senderFull } from '../queue/quota-waits.ts';
+import { holdsBeyond, type Origin } from '../queue/quotas.ts';
 import { lookUpSites } from '../queue/site-lookup.ts';
 import { inForce, type Suspension } from '../queue/suspensions.ts';
 import { currentLevels, levels } from './levels.ts';
@@ -117,7 +118,10 @@ function presentOf(
     destination?.notBefore ?? 0,
   );
   const ready = Math.max(entry?.due ?? now, open, now);
-  const next = decision.window === null ? ready : nextOpening(decision.window, ready);
+  const full = entry?.quotaWaived ? null : senderFull(house, message);
+  const allowed = Math.max(ready, full?.until ?? 0);
+  const next = decision.window === null ? allowed : nextOpening(decision.window, allowed);
+  const isHeld = entry?.hold !== undefined || (full !== null && holdsBeyond(full));
   return {
     route: name,
     source,
@@ -129,7 +133,7 @@ function presentOf(
     ...closing(destination),
     suspended: waitingFor(suspension),
     slowed: slowedThere(house, route, site, now),
-    next: entry?.hold ? null : new Date(next).toISOString(),
+    next: isHeld ? null : new Date(next).toISOString(),
   };
 }
 

@@ -112,7 +112,7 @@ export interface Present {
   readonly slowed: Waiting | null;
   /** Of the route and of the sender, as far as this daemon knows. */
   readonly quotas: readonly QuotaView[];
-  /** Next attempt, for mail that would come now: its first. Null while held. */
+  /** Next attempt, for mail that would come now: its first. Null while held, and where a quota would hold it. */
   readonly next: string | null;
 }
 

@@ -8,7 +8,7 @@ import type { Destination } from './destinations.ts';
 import { type Hold, type QueueEntry, replacing, withDue } from './entry.ts';
 import { type House, placementContext } from './house.ts';
 import { place } from './placement.ts';
-import { fullText, isOfSender, passedByQuota, routeBudget, senderBudgets } from './quotas.ts';
+import { fullText, holdsBeyond, isOfSender, passedByQuota, routeBudget, senderBudgets } from './quotas.ts';
 import { inPlace, relocate } from './relocate.ts';
 import { tellRelocated } from './review.ts';
 import type { RecipientOutcome } from './settle.ts';
@@ -129,7 +129,7 @@ async function pastRoute(house: House, destination: Destination, claim: Claim, f
 /** Until the window opens, or until an operator has looked at it. */
 async function pastSender(house: House, { entry, message }: Claim, full: Full): Promise<Metered> {
   const now = house.clock.now();
-  const isHeld = 'over' in full.quota && full.quota.over === 'hold';
+  const isHeld = holdsBeyond(full);
   const reason = fullText(full);
   const hold: Hold = { reason, since: now, by: 'quota' };
   const put = isHeld ? { ...entry, hold } : withDue(entry, Math.max(now, full.until));

@@ -85,6 +85,11 @@ export function fullText({ key, quota }: Full): string {
   return `quota of ${name}, ${quotaText(quota)}, is used up`;
 }
 
+/** Mail beyond it is held for an operator: it does not wait for the window. */
+export function holdsBeyond({ quota }: Full): boolean {
+  return 'over' in quota && quota.over === 'hold';
+}
+
 /** Why mail passes a route over whose quota is used up. */
 export function passedByQuota(
   { budgets, policy }: Pick<House, 'budgets' | 'policy'>,

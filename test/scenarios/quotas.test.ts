@@ -213,6 +213,11 @@ test('senders beyond their quota: put off, held and let through, refused; report
   await until('two of them', () => from('@hold.test') === 2);
   const held = await daemon.send({ from: 'cyd@hold.test', to: `x@${network().name()}` });
   await daemon.about(held, 'held');
+  // One more would be put off, or held: explain names no attempt that would not be made.
+  const next = async (who: string) =>
+    ((await daemon.api(`/api/explain?from=${who}&to=b@y.test`)) as { present: { next: unknown } }).present
+      .next;
+  expect([await next('ann@defer.test'), await next('dan@hold.test')]).toEqual([line.until, null]);
   expect(await daemon.change('release', { id: held })).toEqual({ changed: 1, busy: 0 });
   await daemon.about(held, 'delivered');
 
