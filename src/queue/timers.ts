@@ -161,7 +161,12 @@ export class MailTimers {
     const decision = decisionNow(this.#house, message, entry);
     const warning = warningAfter(entry.warnings, message, decision);
     // Policy or window have changed since it was set.
-    if (warning === null || warning > now) return spool.change({ put: [timed(entry, message, decision)] });
+    if (warning === null || warning > now) {
+      await spool.change({ put: [timed(entry, message, decision)] });
+      // Whoever looked while it changed has seen no mail.
+      dispatcher.arrived([entry.destination]);
+      return;
+    }
     const waited = entry.last ?? destinations.get(entry.destination)?.backOff?.last ?? NEVER_TRIED;
     const quota = waitsForQuota(this.#house, message, entry);
     const failure = suspension ? SUSPENDED : quota ? OVER_QUOTA : waited;
