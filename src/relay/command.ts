@@ -52,6 +52,13 @@ export function parsePathCommand(argument: string, word: 'FROM' | 'TO'): PathCom
   return 'code' in parameters ? parameters : { path: parsePath(text.slice(0, end)), parameters };
 }
 
+/** The address of a MAIL or RCPT as it came, without what is around it; what cannot be read stays whole. */
+export function addressIn(argument: string): string {
+  const text = argument.replace(/^\w*\s*:\s*/, '');
+  const end = pathEnd(text);
+  return end < 0 ? text : text.slice(0, end).replace(/^<(.*)>$/, '$1');
+}
+
 function parseParameters(text: string): PathCommand['parameters'] | Reply {
   const parameters: [string, string | null][] = [];
   for (const word of text.split(/[ \t]/)) {

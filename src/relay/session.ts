@@ -2,7 +2,7 @@
 // Stands between input.ts (lines and content) and dialogue.ts; connection.ts carries its replies.
 // Never touches a socket, and never loses a message whose final dot was answered with 250.
 import type { MailEvent } from '../observe/events.ts';
-import { type Command, parseCommand } from './command.ts';
+import { addressIn, type Command, parseCommand } from './command.ts';
 import { Dialogue } from './dialogue.ts';
 import type { Reply } from './intake.ts';
 import { Reception } from './reception.ts';
@@ -217,7 +217,7 @@ export class Session {
     // Syntax and order, not the fate of an address or a message.
     if (refusal.code >= 500 && refusal.code <= 504) this.#errors++;
     this.#say(refusal);
-    const address = command?.argument.replace(/^\w*\s*:\s*/, '') ?? null;
+    const address = command === undefined ? null : addressIn(command.argument);
     this.#rules.observer.event({
       event: 'rejected',
       client: this.#peer.client,

@@ -82,8 +82,8 @@ describe('recipients', () => {
     expect(lines).toEqual(['5.7.1 first line', '5.7.1 second line']);
     await client.command('RCPT TO:<fail@d.example>', 451, '4.3.0');
     expect(rejected).toMatchObject([
-      { phase: 'rcpt', client: '127.0.0.1', from: 'a@b.example', to: '<c@d.example>' },
-      { phase: 'rcpt', to: '<fail@d.example>', reply: expect.stringContaining('451 4.3.0') },
+      { phase: 'rcpt', client: '127.0.0.1', from: 'a@b.example', to: 'c@d.example' },
+      { phase: 'rcpt', to: 'fail@d.example', reply: expect.stringContaining('451 4.3.0') },
     ]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  addressIn,
   checkMailParameters,
   checkRcptParameters,
   parseCommand,
@@ -80,3 +81,12 @@ describe('parameters', () => {
     expect(checkRcptParameters([['NOTIFY', 'NEVER']])).toMatchObject({ code: 555, enhanced: '5.5.4' });
   });
 });
+
+it.each([
+  ['TO:<bob@example.org>', 'bob@example.org'],
+  ['FROM: <ann@example.net> SIZE=12 AUTH=<>', 'ann@example.net'],
+  ['FROM:<>', ''],
+  ['TO:<"a>b"@example.org>', '"a>b"@example.org'],
+  ['TO:bob@example.org x', 'bob@example.org'],
+  ['TO:<bob@example.org', '<bob@example.org'],
+])('a refusal of %s is logged for %s', (argument, address) => expect(addressIn(argument)).toBe(address));
