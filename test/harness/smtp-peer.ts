@@ -132,6 +132,8 @@ export interface Peer {
   readonly connectionsOpen: number;
   readonly connectionsSeen: number;
   readonly maxConnectionsSeen: number;
+  /** Those that are open now, by the client's address. */
+  readonly connectionsFrom: ReadonlyMap<string, number>;
   /** Replaces the script for what comes from now on. */
   setScript(script: Script): void;
   /** The messages as soon as there are `count` of them. */
@@ -160,12 +162,18 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
   const open = new Set<SmtpDialogue>();
   let seen = 0;
   let most = 0;
+  const openFrom = new Map<string, number>();
   const server = net.createServer({ noDelay: true }, (socket) => {
     seen += 1;
     const dialogue = new SmtpDialogue(socket, seen, state);
     open.add(dialogue);
     most = Math.max(most, open.size);
-    socket.once('close', () => open.delete(dialogue));
+    const client = socket.remoteAddress ?? '';
+    openFrom.set(client, (openFrom.get(client) ?? 0) + 1);
+    socket.once('close', () => {
+      open.delete(dialogue);
+      openFrom.set(client, (openFrom.get(client) ?? 1) - 1);
+    });
     dialogue.begin(options.maxConnections !== undefined && open.size > options.maxConnections);
   });
   server.listen({ host: address, port: options.port ?? 0 });
@@ -186,6 +194,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     get maxConnectionsSeen() {
       return most;
     },
+    connectionsFrom: openFrom,
     setScript: state.setScript,
     received: (count, deadline) =>
       until(`${count} messages`, () => (state.messages.length >= count ? state.messages : null), deadline),
