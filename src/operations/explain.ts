@@ -15,12 +15,11 @@ import { parseDestination, type QueueEntry } from '../queue/entry.ts';
 import { type House, placementContext } from '../queue/house.ts';
 import { factsOf, type Placed, routeChoice, stageOf } from '../queue/placement.ts';
 import { destinationOf, sourceFor } from '../queue/pools.ts';
-import { senderFull } from '../queue/quota-waits.ts';
-import { holdsBeyond, type Origin } from '../queue/quotas.ts';
+import type { Origin } from '../queue/quotas.ts';
 import { lookUpSites } from '../queue/site-lookup.ts';
 import { inForce, type Suspension } from '../queue/suspensions.ts';
 import { currentLevels, levels } from './levels.ts';
-import type { Explanation, Present, Waiting } from './operations.ts';
+import type { Explanation, Present, QuotaView, Waiting } from './operations.ts';
 import { quotaLevels } from './quota-views.ts';
 import { waitingFor } from './views.ts';
 
@@ -118,10 +117,11 @@ function presentOf(
     destination?.notBefore ?? 0,
   );
   const ready = Math.max(entry?.due ?? now, open, now);
-  const full = entry?.quotaWaived ? null : senderFull(house, message);
-  const allowed = Math.max(ready, full?.until ?? 0);
+  const quotas = quotaLevels(house, message, name, source);
+  const full = entry?.quotaWaived ? null : senderFull(quotas);
+  const allowed = Math.max(ready, Date.parse(full?.opens ?? '') || 0);
   const next = decision.window === null ? allowed : nextOpening(decision.window, allowed);
-  const isHeld = entry?.hold !== undefined || (full !== null && holdsBeyond(full));
+  const isHeld = entry?.hold !== undefined || full?.over === 'hold';
   return {
     route: name,
     source,
@@ -129,12 +129,17 @@ function presentOf(
     state: suspension ? 'suspended' : destination ? standing(destination, now) : 'new',
     connections: destination?.running ?? 0,
     limits: levels(house, { route, site, source }),
-    quotas: quotaLevels(house, message, name, source),
+    quotas,
     ...closing(destination),
     suspended: waitingFor(suspension),
     slowed: slowedThere(house, route, site, now),
     next: isHeld ? null : new Date(next).toISOString(),
   };
+}
+
+/** A quota of whoever sends it that lets it make no attempt: it would wait, or be held. */
+function senderFull(quotas: readonly QuotaView[]): QuotaView | null {
+  return quotas.find(({ left, over }) => left <= 0 && (over === 'hold' || over === 'defer')) ?? null;
 }
 
 /** What brought mail to the route that it is on, where that is not the first of its list; null: nothing did. */

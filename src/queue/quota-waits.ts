@@ -3,12 +3,11 @@
 // Never counts: budgets.ts does.
 
 import type { Failure } from '../delivery/failure.ts';
-import type { Full } from '../limits/budgets.ts';
 import type { Message } from '../mail/envelope.ts';
 import type { Passed } from '../policy/routing.ts';
 import { parseDestination, type QueueEntry } from './entry.ts';
 import type { House } from './house.ts';
-import { fullText, holdsBeyond, type Origin, passedByQuota, senderBudgets } from './quotas.ts';
+import { fullText, holdsBeyond, passedByQuota, senderBudgets } from './quotas.ts';
 import { passedByWarmup } from './warmups.ts';
 
 /** What the sender of such mail hears; whose quota it is stays inside. RFC 3463 §3.5: x.4.5 is congestion. */
@@ -32,15 +31,7 @@ export function routeOpens(house: House, { destination }: Pick<QueueEntry, 'dest
 export function waitsForQuota(house: House, message: Message, entry: QueueEntry): Passed | null {
   const ofRoute = routeOpens(house, entry);
   if (ofRoute || entry.quotaWaived) return ofRoute;
-  const full = senderFull(house, message);
+  const budgets = senderBudgets(house.policy(), message, 'attempt');
+  const full = budgets.map(({ key }) => house.budgets.full(key)).find((one) => one !== null);
   return full && !holdsBeyond(full) ? { reason: fullText(full), until: full.until } : null;
-}
-
-/** A quota of whoever sent it that lets it make no attempt: it would wait, or be held. */
-export function senderFull(
-  { budgets, policy }: Pick<House, 'budgets' | 'policy'>,
-  mail: Origin,
-): Full | null {
-  const all = senderBudgets(policy(), mail, 'attempt').map(({ key }) => budgets.full(key));
-  return all.find((one) => one !== null) ?? null;
 }
