@@ -112,5 +112,7 @@ function attemptText(step: Extract<Step, { what: 'attempt' }>): string {
   const uncounted = failure?.ours ? ', not counted' : '';
   const hint = failure?.retryAfter === undefined ? '' : `, asks for ${elapsedText(failure.retryAfter)}`;
   const why = failure === null ? '' : ` (${failure.class} ${failure.status}${uncounted}${hint})`;
-  return `attempt ${attempts}, ${reply}: ${result}${soft}${doubt}${end}${why}`;
+  // One that is not counted has the number of the one before.
+  const attempt = failure?.ours ? 'attempt' : `attempt ${attempts}`;
+  return `${attempt}, ${reply}: ${result}${soft}${doubt}${end}${why}`;
 }

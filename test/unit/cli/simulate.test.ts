@@ -42,6 +42,12 @@ TIME                  AFTER  ROUTE     WHAT
 `);
 });
 
+test('what is not counted as an attempt has no number', async () => {
+  const { out } = await simulate('--to', 'bob@example.org', '--replies', '535,250');
+  expect(out).toContain('attempt, 535: deferred (auth 4.0.0, not counted)\n');
+  expect(out).toContain('attempt 1, 250: delivered\n');
+});
+
 test('with delivery.softBounce in the settings a refusal for good is one among others', async () => {
   const settings = 'delivery: { softBounce: true }\n';
   const { out } = await simulateWith(
