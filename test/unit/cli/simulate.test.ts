@@ -43,9 +43,9 @@ TIME                  AFTER  ROUTE     WHAT
 });
 
 test('what is not counted as an attempt has no number', async () => {
-  const { out } = await simulate('--to', 'bob@example.org', '--replies', '535,250');
+  const { out } = await simulate('--to', 'bob@example.org', '--replies', 'timeout,timeout,535,250');
   expect(out).toContain('attempt, 535: deferred (auth 4.0.0, not counted)\n');
-  expect(out).toContain('attempt 1, 250: delivered\n');
+  expect(out).toContain('attempt 3, 250: delivered\n');
 });
 
 test('with delivery.softBounce in the settings a refusal for good is one among others', async () => {
