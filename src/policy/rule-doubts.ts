@@ -96,7 +96,7 @@ function neverReached({ index, when }: Reviewed, above: RulesAbove): Doubt[] {
   const rule = above.endingForAll(when);
   if (rule === null) return [];
   const all = rule.when.length === 0 ? 'every mail' : 'all that would fit this one';
-  return [doubt(index, `no mail comes here: the rule "${rule.name}" ends for ${all}`)];
+  return [doubt(index, `no mail comes here: the rule "${rule.name}" above ends for ${all}`)];
 }
 
 /** Null: some mail may fit. */

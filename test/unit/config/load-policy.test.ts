@@ -281,7 +281,7 @@ test('secret files are relative to the policy, and watched with it', () => {
 test('rules that no mail reaches, open ends and unused routes are warnings', () => {
   expect(
     warningsOf('rules:\n  - { name: all, route: direct }\n  - { when: { to: a.example }, reject: {} }'),
-  ).toEqual(['policy.yaml:3:5 rules[1]: no mail comes here: the rule "all" ends for every mail']);
+  ).toEqual(['policy.yaml:3:5 rules[1]: no mail comes here: the rule "all" above ends for every mail']);
   expect(
     warningsOf('routes: { spare: { via: mx } }\nrules: [{ when: { to: a.example }, route: direct }]'),
   ).toEqual([

@@ -25,7 +25,9 @@ test.each<[title: string, rules: string[], warnings: string[]]>([
       '{ name: one, when: { to: x@m.a.example, from: b.example }, reject: {} }',
       '{ name: other, when: { from: b.example }, hold: why }',
     ],
-    ['policy.yaml:3:5: rules[1]: no mail comes here: the rule "big" ends for all that would fit this one'],
+    [
+      'policy.yaml:3:5: rules[1]: no mail comes here: the rule "big" above ends for all that would fit this one',
+    ],
   ],
   [
     'rules that add settings, discard or redirect end nothing for queued mail',
