@@ -114,9 +114,9 @@ function isKept(step: Step): boolean {
 }
 
 const atGreeting = (): readonly Choice[] => [
-  [0.02, '421 4.3.2 not now'],
-  [0.02, { do: 'close' }],
-  [0.02, '554 5.7.1 Your address is on the block list of spamhaus'],
+  [0.01, '421 4.3.2 not now'],
+  [0.01, { do: 'close' }],
+  [0.01, '554 5.7.1 Your address is on the block list of spamhaus'],
   [0.02, '421 4.7.0 Too many connections from you'],
   [0.02, brief(100)],
 ];
