@@ -152,7 +152,8 @@ class Greeter extends Base {
     if (this.#over) return;
     const early =
       phase === 'connect' || phase === 'greeting' || (phase === 'tls' && this.#target.implicitTls);
-    const left = early ? Math.min(limit, this.#greetedBy - this.#clock.now()) : limit;
+    const untilGreeted = Math.max(0, this.#greetedBy - this.#clock.now());
+    const left = early ? Math.min(limit, untilGreeted) : limit;
     this.#phase = phase;
     this.#timer?.cancel();
     this.#timer = this.#clock.after(left, () => this.#timedOut(left));
