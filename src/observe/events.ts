@@ -55,6 +55,8 @@ export type MailEvent =
       readonly to: string | null;
       readonly phase: 'connect' | 'mail' | 'rcpt' | 'data' | 'command';
       readonly reply: string;
+      /** Of the policy, where it is the policy that refuses. */
+      readonly rule: string | null;
     }
   | AttemptEvent
   | (OfRecipient & { readonly event: 'delivered'; readonly route: string; readonly reply: string })

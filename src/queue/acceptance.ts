@@ -65,10 +65,10 @@ export function refusalAtRcpt(
   mail: Pick<Message, 'from' | 'client'>,
   to: Address,
   context: PlacementContext,
-): RejectReply | null {
+): Refusal | null {
   const from = rewrittenSender(context.policy.rewrite, mail.from);
   const refused = arrivalsOf({ ...mail, from }, to, context).find(({ refusal }) => refusal !== null);
-  return refused?.refusal?.reply ?? null;
+  return refused?.refusal ?? null;
 }
 
 /** One address that a recipient became. */

@@ -41,7 +41,8 @@ export class QueueIntake implements Intake {
   }
 
   checkRecipient(client: Client, from: Address, to: Address): Reply | null {
-    return refusalAtRcpt({ from, client }, to, this.#options.context());
+    const refusal = refusalAtRcpt({ from, client }, to, this.#options.context());
+    return refusal && { ...refusal.reply, rule: refusal.rule };
   }
 
   begin(submission: Submission): IncomingMessage | Reply {
@@ -92,7 +93,9 @@ class Incoming implements IncomingMessage {
     try {
       await this.#put(tail);
       const committed = await this.#commit(eightBit, header);
-      return 'refused' in committed ? this.#refuse(committed.refused.reply) : { accepted: this.id };
+      if (!('refused' in committed)) return { accepted: this.id };
+      const { rule, reply } = committed.refused;
+      return this.#refuse({ ...reply, rule });
     } catch (error) {
       return (await this.#isKept()) ? { accepted: this.id } : this.#refuse(replyFor(error));
     }

@@ -84,6 +84,7 @@ export class RelayServer extends SMTPServer {
         to: null,
         phase: 'connect',
         reply: text,
+        rule: null,
       });
       return false;
     }

@@ -8,6 +8,8 @@ export interface Reply {
   readonly code: number;
   readonly enhanced: string;
   readonly text: string;
+  /** The rule of the policy that refuses: for the log, clients are not told. */
+  readonly rule?: string;
 }
 
 export interface Submission {

@@ -225,6 +225,7 @@ export class Session {
       to: phase === 'rcpt' ? address : null,
       phase,
       reply: replyLines(refusal).join(' '),
+      rule: refusal.rule ?? null,
     });
   }
 

@@ -142,7 +142,8 @@ test('what the content decides is answered after DATA, for the whole message, wi
     const lines = sendoff.events('rejected').filter(({ reply }) => String(reply).includes('No bulk'));
     return lines.length >= 3 ? lines : null;
   });
-  expect(refused.map(({ phase }) => phase)).toEqual(['data', 'data', 'data']);
+  const said = refused.map(({ phase, rule }) => ({ phase, rule }));
+  expect(said).toEqual(Array(3).fill({ phase: 'data', rule: 'rule 1' }));
 });
 
 test('aliases and redirects are answered at RCPT by where they lead', async () => {

@@ -44,6 +44,7 @@ test('a reject rule answers at RCPT, for its recipients alone', async () => {
     phase: 'rcpt',
     from: 'a@example.net',
     reply: expect.stringContaining('No such domain here'),
+    rule: 'not this one',
   });
 });
 

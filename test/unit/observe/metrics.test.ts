@@ -102,6 +102,7 @@ test('what mail brings along never becomes a label', async () => {
       to: null,
       phase: 'rcpt',
       reply: `${550 + (i % 5)} ${i}`,
+      rule: null,
     };
     metrics.count(rejected);
   }

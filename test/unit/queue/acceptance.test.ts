@@ -155,7 +155,7 @@ describe('a refusal', () => {
     const context = placing(
       `rewrite: { recipients: { team@example.org: [a@example.org, soon@example.org] } }\n${rules}`,
     );
-    const asked = (to: string) => refusalAtRcpt({ from: 'b@example.net' }, to, context)?.text ?? null;
+    const asked = (to: string) => refusalAtRcpt({ from: 'b@example.net' }, to, context)?.reply.text ?? null;
     expect(['a', 'soon', 'never', 'team'].map((name) => asked(`${name}@example.org`))).toEqual([
       null,
       'Soon',
