@@ -219,7 +219,7 @@ test('an alias that never ends is refused at RCPT, and does not keep what the da
   const rewrite = { senders, recipients: new RewriteTable(entries) };
   const looped = { ...context, policy: { ...context.policy, rewrite } };
   const reply = { code: 554, enhanced: '5.4.6' };
-  expect(refusalAtRcpt({ from: '' }, 'a@example.org', looped)).toMatchObject(reply);
+  expect(refusalAtRcpt({ from: '' }, 'a@example.org', looped)).toMatchObject({ reply });
   expect(enqueue(message(at('a', 'x')), looped).refusal).toMatchObject({ reply });
   const own = enqueue(message(at('a'), { origin: 'dsn', from: '' }), looped);
   expect([own.message.recipients, own.entries.length]).toEqual([at('a'), 1]);
