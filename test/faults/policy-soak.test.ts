@@ -78,7 +78,11 @@ const isShut = (time: number): boolean => {
 
 /** As the peers saw it, until limits were lifted. */
 function expectLimitsKept({ moods, disturbances, limits }: Soak): void {
-  expect([...moods.most].filter(([name, most]) => most > (limits.get(name) ?? 0))).toEqual([]);
+  // Of a slot that was lent in the moment of FLUSHALL neither Redis nor the daemon knows when the next is asked for.
+  const unknown = disturbances.flushes > 0 ? 1 : 0;
+  const isOver = ([name, most]: readonly [string, number]): boolean =>
+    most > (limits.get(name) ?? 0) + unknown;
+  expect([...moods.most].filter(isOver)).toEqual([]);
   const over = (max: number, windowOf: (time: number) => number, fits: (one: Sighting) => boolean) =>
     overspent(moods.sightings.filter(fits), disturbances, max, windowOf);
   const isOf = (sender: string) => (one: Sighting) => one.from.endsWith(`@${sender}.senders.example`);
