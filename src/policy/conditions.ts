@@ -6,7 +6,7 @@ import { formatNetwork, type Network } from '../config/network.ts';
 import type { ConditionsData, SizeLimit } from './condition-schema.ts';
 import { fits, type Glob } from './glob.ts';
 import { hoursText, isWithin } from './hours.ts';
-import { type AddressPattern, AddressSet, patternText } from './match.ts';
+import { type AddressPattern, AddressSet, domainsOf, patternText } from './match.ts';
 import type { Condition, Facts, Hours, Missing, Truth } from './policy.ts';
 
 const NOTHING: ReadonlySet<Missing> = new Set();
@@ -51,9 +51,11 @@ export function timesOf({ time, any, not }: ConditionsData): Hours[] {
 
 function envelopeCondition(side: 'from' | 'to', patterns: readonly AddressPattern[]): Condition {
   const addresses = new AddressSet(patterns);
+  const names = domainsOf(patterns);
   return {
     describe: `${side} is ${listed(patterns.map(patternText))}`,
     needs: NOTHING,
+    ...(names && { domains: { side, names } }),
     test: ({ from, to }) => addresses.has(side === 'from' ? from : to),
   };
 }

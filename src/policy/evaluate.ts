@@ -1,6 +1,7 @@
 // Walks the rules for one recipient of one message and says what is to be done with it.
 // queue/ asks at RCPT, when mail is queued and before each attempt; explanations ask with a trace.
 // Never does I/O, never looks at the clock: the same mail and policy give the same decision.
+import { Candidates } from './candidates.ts';
 import { factsFrom, isKnown } from './facts.ts';
 import type {
   Condition,
@@ -45,7 +46,8 @@ export function explain(policy: Policy, mail: MailFacts, stage: Stage = 'accepta
 function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] | null): Decision {
   const given = new Given(mail, stage);
   const passedOver = PASSED_OVER[stage];
-  for (const rule of policy.rules) {
+  const rules = trace === null ? candidatesOf(policy).for(given.facts.from, given.facts.to) : policy.rules;
+  for (const rule of rules) {
     if (rule.ending !== undefined && passedOver.has(rule.ending.kind)) continue;
     // One that does not hold decides, whatever is unknown besides.
     const failed = given.first(rule, false);
@@ -63,12 +65,21 @@ function walk(policy: Policy, mail: MailFacts, stage: Stage, trace: RuleTrace[] 
   return given.decision(policy, policy.otherwise.name, policy.otherwise.ending);
 }
 
+/** Made once for each list of rules. */
+const candidates = new WeakMap<readonly Rule[], Candidates>();
+
+function candidatesOf({ rules }: Policy): Candidates {
+  const known = candidates.get(rules) ?? new Candidates(rules);
+  candidates.set(rules, known);
+  return known;
+}
+
 /** Of these a later rule's word replaces an earlier one's. */
 type Setting = 'retry' | 'warn' | 'fallback' | 'priority' | 'window' | 'bounces';
 
 /** What the rules have said so far. */
 class Given {
-  readonly #facts: Facts;
+  readonly facts: Facts;
   readonly #stage: Stage;
   readonly #tags: Set<string>;
   readonly #openTags = new Set<string>();
@@ -78,19 +89,19 @@ class Given {
   constructor(mail: MailFacts, stage: Stage) {
     this.#stage = stage;
     this.#tags = new Set(mail.tags);
-    this.#facts = factsFrom(mail, this.#tags, this.#openTags);
+    this.facts = factsFrom(mail, this.#tags, this.#openTags);
   }
 
   /** The first condition of the rule with this truth. */
   first({ when }: Rule, truth: Truth): Condition | null {
-    for (const condition of when) if (condition.test(this.#facts) === truth) return condition;
+    for (const condition of when) if (condition.test(this.facts) === truth) return condition;
     return null;
   }
 
   /** A rule that hangs on the content matters at RCPT only if it could lead elsewhere. */
   passOver({ ending, tags }: Rule, { needs }: Condition): void {
     for (const missing of needs) {
-      if (isKnown(missing, this.#facts)) continue;
+      if (isKnown(missing, this.facts)) continue;
       if (missing === 'site' || ending !== undefined) this.#missing.add(missing);
     }
     // Nobody knows either what holds for rules that ask for its tags.

@@ -65,6 +65,15 @@ export function patternText(pattern: AddressPattern): string {
   }
 }
 
+/** Names of which every address that fits is in one, or below one; null: one of the patterns fits anywhere. */
+export function domainsOf(patterns: readonly AddressPattern[]): readonly string[] | null {
+  const names = patterns.map((pattern) => {
+    if (pattern.kind === 'address') return pattern.address.slice(pattern.address.lastIndexOf('@') + 1);
+    return 'domain' in pattern ? pattern.domain : null;
+  });
+  return names.every((name) => name !== null) ? names : null;
+}
+
 /** `d` or `*.d`; null for anything else. */
 export function parseDomainPattern(text: string): Extract<AddressPattern, { domain: string }> | null {
   const below = text.startsWith('*.');

@@ -201,6 +201,8 @@ export interface Condition {
   readonly describe: string;
   /** What it needs beyond the envelope; empty: what is known at RCPT. */
   readonly needs: ReadonlySet<Missing>;
+  /** It can hold only where the domain of this address is one of `names` or below one. */
+  readonly domains?: { readonly side: 'from' | 'to'; readonly names: readonly string[] };
   test(facts: Facts): Truth;
 }
 

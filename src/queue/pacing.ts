@@ -11,6 +11,9 @@ import type { House } from './house.ts';
 /** While others wait for the place, a rate's next turn must come this soon: an open connection is worth a moment. */
 const CROWDED_TURN_MS = 1_000;
 
+/** No timer is shorter: a turn that is nearer is now, or each message would wait as long for nothing. */
+const SHORTEST_TIMER_MS = 1;
+
 /** Redis is asked again for a slot after this long: no connection begins without one. */
 const AWAY_MS = 1_000;
 
@@ -36,7 +39,9 @@ export async function paced(
   const now = clock.now();
   const slowed = limits.map((limit) => slowdowns.rate(limit, now));
   const turn = await rates.turn(slowed, crowded ? CROWDED_TURN_MS : LONGEST_TURN_MS);
-  if ('wait' in turn) return pause(clock, turn.wait, stopping);
-  destination.notBefore = clock.now() + turn.later;
-  return false;
+  if ('later' in turn) {
+    destination.notBefore = clock.now() + turn.later;
+    return false;
+  }
+  return turn.wait < SHORTEST_TIMER_MS ? !stopping.aborted : pause(clock, turn.wait, stopping);
 }
