@@ -138,7 +138,8 @@ export class Rates {
     const missed = pool.turns.findLastIndex((at) => at < now - LATE_MS) + 1;
     if (missed === 0) return;
     pool.turns.splice(0, missed);
-    pool.size = 0;
+    // As many as were used are leased next: doubled, as always.
+    pool.size = Math.max(0, Math.floor((pool.size - missed) / 2));
   }
 
   /** Resolves with null when there are turns in the pool, else with the milliseconds that the first would take. */

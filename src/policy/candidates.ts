@@ -36,16 +36,27 @@ export class Candidates {
 
   /** In their order. */
   for(from: Subject, to: Subject): readonly Rule[] {
-    const places = [...this.#places('to', to), ...this.#places('from', from)].sort((a, b) => a - b);
+    const places = this.#places('from', from, this.#places('to', to, NONE));
     return places.length === 0 ? this.#open : this.#withOpen(places);
   }
 
-  /** One pass over both: each is in order. A rule may stand twice in `places`. */
+  /** Those of the address's domain and of the domains above it, with `before`; ascending, some perhaps twice. */
+  #places(side: Side, { domain, parents }: Subject, before: readonly number[]): readonly number[] {
+    const named = this.#named[side];
+    if (named.size === 0) return before;
+    let found = joined(before, named.get(domain));
+    for (const parent of parents) found = joined(found, named.get(parent));
+    return found;
+  }
+
+  /** One pass over both: each is in order. */
   #withOpen(places: readonly number[]): Rule[] {
     const rules: Rule[] = [];
     let next = 0;
-    for (const [n, at] of places.entries()) {
-      if (at === places[n - 1]) continue;
+    let last = -1;
+    for (const at of places) {
+      if (at === last) continue;
+      last = at;
       while (next < this.#open.length && (this.#openAt[next] as number) < at)
         rules.push(this.#open[next++] as Rule);
       rules.push(this.#rules[at] as Rule);
@@ -53,14 +64,12 @@ export class Candidates {
     while (next < this.#open.length) rules.push(this.#open[next++] as Rule);
     return rules;
   }
-
-  #places(side: Side, { domain, parents }: Subject): readonly number[] {
-    const named = this.#named[side];
-    if (named.size === 0) return NONE;
-    const found: number[] = [];
-    for (const name of [domain, ...parents]) found.push(...(named.get(name) ?? NONE));
-    return found;
-  }
 }
 
 const NONE: readonly number[] = [];
+
+/** Asked for each recipient: where one of them is empty, nothing is made. */
+function joined(some: readonly number[], more: readonly number[] = NONE): readonly number[] {
+  if (more.length === 0) return some;
+  return some.length === 0 ? more : [...some, ...more].sort((a, b) => a - b);
+}
