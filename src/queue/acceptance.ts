@@ -4,7 +4,7 @@
 import type { Address, Message } from '../mail/envelope.ts';
 import type { HeaderEdit } from '../mail/header-edit.ts';
 import { decide } from '../policy/evaluate.ts';
-import type { Decision, RejectReply } from '../policy/policy.ts';
+import type { Decision, Policy, RejectReply, Rule } from '../policy/policy.ts';
 import { DEEPEST_ALIAS, expanded, rewrittenSender } from '../policy/rewrite.ts';
 import { copiesOf } from './copies.ts';
 import {
@@ -66,10 +66,18 @@ export function refusalAtRcpt(
   to: Address,
   context: PlacementContext,
 ): Refusal | null {
+  if (!mayRefuse(context.policy)) return null;
   const from = rewrittenSender(context.policy.rewrite, mail.from);
   const refused = arrivalsOf({ ...mail, from }, to, context).find(({ refusal }) => refusal !== null);
   return refused?.refusal ?? null;
 }
+
+/** Without a rule that rejects, and without aliases that might have no end, nothing is refused. */
+function mayRefuse({ rules, otherwise, rewrite }: Policy): boolean {
+  return !rewrite.recipients.isEmpty || rules.some(isRejecting) || isRejecting(otherwise);
+}
+
+const isRejecting = ({ ending }: Rule): boolean => ending?.kind === 'reject';
 
 /** One address that a recipient became. */
 interface Arrival {
